@@ -1,0 +1,176 @@
+//! One case: its files, and what the plugin makes of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{framing, rules, show};
+use crate::openai::ChatRequest;
+use crate::{Call, DecoderCell, Encoded, Event, Header, Operation, Position, Provider, ResponseHead};
+
+/// What `<case>.case.json` may say. Everything has a default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Options {
+    /// The provider's `settings`. None by default.
+    settings: Option<Value>,
+    /// `chat` (the default) or `models`.
+    operation: Option<String>,
+    /// The upstream's name of the model, if it is not that of the client's document.
+    model: Option<String>,
+    /// Whether the client asked for usage, if its document is not there to say so.
+    include_usage: Option<bool>,
+    /// The client's headers that reach the plugin.
+    headers: BTreeMap<String, String>,
+    /// The status of the upstream's answer. 200 by default.
+    status: Option<u16>,
+    /// The headers of the upstream's answer.
+    answer_headers: BTreeMap<String, String>,
+    /// The stream begins after chunks that the host relayed by itself.
+    resume: Option<Resume>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Resume {
+    id: String,
+    created: u64,
+    model: String,
+}
+
+/// A case as it stands in its files: see the table of the [module](super).
+#[derive(Debug)]
+pub(super) struct Case {
+    options: Options,
+    document: Option<String>,
+    answer: Option<String>,
+    events: Option<Vec<Event>>,
+}
+
+/// The suffix of a snapshot, and its text.
+type Snapshot = (&'static str, String);
+
+/// The names of the cases that these files make.
+pub(super) fn names(files: &BTreeSet<String>) -> BTreeSet<&str> {
+    const SUFFIXES: [&str; 6] = [".case.json", ".answer.json", ".answer.txt", ".json", ".sse", ".ndjson"];
+    files.iter().filter_map(|file| SUFFIXES.iter().find_map(|suffix| file.strip_suffix(suffix))).collect()
+}
+
+impl Case {
+    /// Reads the files of the case `name`.
+    pub(super) fn load(folder: &Path, files: &BTreeSet<String>, name: &str) -> Result<Self, String> {
+        let read = |suffix: &str| {
+            let file = format!("{name}.{suffix}");
+            let read = || fs::read_to_string(folder.join(&file)).map_err(|error| format!("{file}: {error}"));
+            files.contains(&file).then(read).transpose()
+        };
+        let options = match read("case.json")? {
+            Some(text) => serde_json::from_str(&text).map_err(|error| format!("{name}.case.json: {error}"))?,
+            None => Options::default(),
+        };
+        let answer = read("answer.json")?.or(read("answer.txt")?);
+        let events = match read("sse")? {
+            Some(text) => Some(framing::server_sent_events(&text)),
+            None => read("ndjson")?.map(|text| framing::lines(&text)),
+        };
+        Ok(Self { options, document: read("json")?, answer, events })
+    }
+
+    /// Runs all that the case has files for.
+    pub(super) fn run<P: Provider>(&self) -> Result<Vec<Snapshot>, String> {
+        let settings = self.options.settings.clone().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        let settings = serde_json::from_value(settings).map_err(|error| format!("the settings do not fit: {error}"))?;
+        let provider = P::new(settings).map_err(|failure| show::failure(&failure))?;
+        let call = self.call()?;
+        let mut snapshots = Vec::new();
+        let mut carry = None;
+        if self.document.is_some() || call.operation == Operation::Models {
+            let encoded = provider.encode(&call, self.document.as_deref().unwrap_or_default());
+            if let Ok(Encoded::Send(request)) = &encoded {
+                carry.clone_from(&request.carry);
+            }
+            rules::encoded(call.operation, &encoded)?;
+            snapshots.push(("upstream", show::encoded(&encoded)));
+        }
+        if let Some(body) = &self.answer {
+            let answer = provider.decode(&call, carry.as_deref(), &self.head(), body);
+            rules::answer(call.operation, answer.as_deref())?;
+            snapshots.push(("answer", show::answer(&answer)));
+        }
+        if let Some(events) = &self.events {
+            let outcome =
+                self.stream(&provider, &call, carry.as_deref(), events.iter().map(|event| vec![event.clone()]));
+            let batched = self.stream(&provider, &call, carry.as_deref(), [events.clone()].into_iter());
+            if outcome.to_string() != batched.to_string() {
+                let difference = show::difference(&outcome.to_string(), &batched.to_string());
+                return Err(format!("events in one batch give other chunks than one by one:\n{difference}"));
+            }
+            rules::chunks(&outcome.chunks, self.options.resume.is_some())?;
+            snapshots.push(("chunks", outcome.to_string()));
+        }
+        Ok(snapshots)
+    }
+
+    fn call(&self) -> Result<Call, String> {
+        let document = self.document.as_deref().unwrap_or("{}");
+        let request: ChatRequest = serde_json::from_str(document).unwrap_or_default();
+        let operation = match self.options.operation.as_deref() {
+            None | Some("chat") => Operation::Chat,
+            Some("models") => Operation::Models,
+            Some(other) => return Err(format!("there is no operation {other}")),
+        };
+        let asked = request.stream_options.and_then(|options| options.include_usage);
+        Ok(Call {
+            operation,
+            model: self.options.model.clone().or(request.model.map(|model| model.into_string())).unwrap_or_default(),
+            stream: request.stream.unwrap_or(self.events.is_some()),
+            include_usage: self.options.include_usage.or(asked).unwrap_or(false),
+            request_id: "golden".to_owned(),
+            headers: headers(&self.options.headers),
+        })
+    }
+
+    fn head(&self) -> ResponseHead {
+        ResponseHead { status: self.options.status.unwrap_or(200), headers: headers(&self.options.answer_headers) }
+    }
+
+    fn stream<P: Provider>(
+        &self,
+        provider: &P,
+        call: &Call,
+        carry: Option<&str>,
+        batches: impl Iterator<Item = Vec<Event>>,
+    ) -> show::Outcome {
+        let resume = self.options.resume.as_ref().map(|resume| Position {
+            id: resume.id.clone(),
+            created: resume.created,
+            model: resume.model.clone(),
+        });
+        let decoder = provider.stream(call.clone(), carry.map(str::to_owned), self.head(), resume);
+        let decoder = DecoderCell::new(Ok(decoder));
+        let mut outcome = show::Outcome::default();
+        for batch in batches {
+            match decoder.push(batch) {
+                Ok(progress) => {
+                    outcome.chunks.extend(progress.chunks);
+                    outcome.ended = progress.ended;
+                }
+                Err(failure) => return outcome.failed(failure),
+            }
+            if outcome.ended {
+                return outcome;
+            }
+        }
+        match decoder.finish() {
+            Ok(chunks) => outcome.chunks.extend(chunks),
+            Err(failure) => return outcome.failed(failure),
+        }
+        outcome
+    }
+}
+
+fn headers(headers: &BTreeMap<String, String>) -> Vec<Header> {
+    headers.iter().map(|(name, value)| Header { name: name.clone(), value: value.clone() }).collect()
+}

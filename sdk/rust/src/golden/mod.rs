@@ -1,0 +1,119 @@
+//! Golden-file tests of a provider plugin: data in, data out, run natively by `cargo test`.
+//!
+//! A plugin's `golden/` folder holds cases. A case is a name and some of these files:
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `<case>.json` | a client's document. What `encode` makes of it stands in `<case>.upstream.snap`. |
+//! | `<case>.answer.json` (or `.answer.txt`) | an upstream's answer. What `decode` makes of it: `<case>.answer.snap`. |
+//! | `<case>.sse` (or `.ndjson`) | an upstream's stream. What the decoder makes of it: `<case>.chunks.snap`. |
+//! | `<case>.case.json` | what else there is to know, each with a default: `settings`, `operation` (`chat`), `model`, `include_usage`, `headers` (of the client), `status` (200), `answer_headers`, `resume` (`id`, `created`, `model`). |
+//!
+//! Streams run twice, event by event and in one batch, and must give the same chunks. Every answer and every stream
+//! is held against the rules that clients rely on, so that a snapshot of something broken cannot be blessed.
+//!
+//! `WEIR_BLESS=1 cargo test` writes the snapshots. A snapshot that is missing, or that belongs to no case, fails.
+
+mod case;
+mod framing;
+mod rules;
+mod show;
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use self::case::Case;
+use crate::Provider;
+
+thread_local! {
+    static FROZEN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The time that [`crate::openai::now`] gives while golden tests run, in seconds since 1970.
+pub(crate) fn frozen_time() -> Option<u64> {
+    FROZEN.get().then_some(1_700_000_000)
+}
+
+/// Runs all cases in `folder`, which is relative to the crate of the test.
+///
+/// # Panics
+/// If a result is not as its snapshot says, with the differences in the message.
+#[allow(clippy::panic, reason = "a test helper: it fails as tests fail")]
+pub fn check<P: Provider>(folder: &str) {
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+    FROZEN.set(true);
+    let outcome = Golden { folder: root.join(folder), bless: std::env::var_os("WEIR_BLESS").is_some() }.run::<P>();
+    FROZEN.set(false);
+    match outcome {
+        Ok(0) => panic!("there are no cases in {folder}"),
+        Ok(_) => {}
+        Err(problems) => panic!("\n{problems}\nWEIR_BLESS=1 accepts what there is now."),
+    }
+}
+
+struct Golden {
+    folder: PathBuf,
+    bless: bool,
+}
+
+impl Golden {
+    /// Runs all cases. The number of snapshots that hold, or the text of all that do not.
+    fn run<P: Provider>(&self) -> Result<usize, String> {
+        let files = self.files()?;
+        let mut problems = Vec::new();
+        let mut snapshots = BTreeSet::new();
+        for name in case::names(&files) {
+            let results = Case::load(&self.folder, &files, name).and_then(|case| case.run::<P>());
+            match results {
+                Ok(results) => {
+                    for (suffix, text) in results {
+                        let file = format!("{name}.{suffix}.snap");
+                        problems.extend(self.compare(&file, &text).err());
+                        snapshots.insert(file);
+                    }
+                }
+                Err(problem) => problems.push(format!("{name}: {problem}")),
+            }
+        }
+        for file in files.iter().filter(|file| file.ends_with(".snap") && !snapshots.contains(*file)) {
+            problems.extend(self.orphan(file).err());
+        }
+        if problems.is_empty() { Ok(snapshots.len()) } else { Err(problems.join("\n\n")) }
+    }
+
+    fn files(&self) -> Result<BTreeSet<String>, String> {
+        let entries = fs::read_dir(&self.folder).map_err(|error| format!("{}: {error}", self.folder.display()))?;
+        entries
+            .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("{}: {error}", self.folder.display()))
+    }
+
+    fn compare(&self, file: &str, text: &str) -> Result<(), String> {
+        let path = self.folder.join(file);
+        if self.bless {
+            return write(&path, text);
+        }
+        match fs::read_to_string(&path) {
+            Ok(expected) if expected == text => Ok(()),
+            Ok(expected) => Err(format!("{file} differs:\n{}", show::difference(&expected, text))),
+            Err(_) => Err(format!("{file} is missing. It would be:\n{text}")),
+        }
+    }
+
+    fn orphan(&self, file: &str) -> Result<(), String> {
+        if self.bless {
+            return fs::remove_file(self.folder.join(file)).map_err(|error| format!("{file}: {error}"));
+        }
+        Err(format!("{file} belongs to no case"))
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests;

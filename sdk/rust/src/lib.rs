@@ -1,0 +1,27 @@
+//! Write a plugin for the Weir LLM gateway in Rust.
+//!
+//! A provider plugin translates between the OpenAI API, which is Weir's canonical form, and one upstream API. It
+//! does no IO: implement [`Provider`], hand the type to [`export_provider!`], and build for `wasm32-wasip2`.
+//! `docs/adding-a-provider.md` walks through a whole one; `plugins/` holds those that come with Weir.
+//!
+//! This crate is not the contract: that is `wit/`, which any language can implement.
+
+#[doc(hidden)]
+pub mod bindings;
+mod failure;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod golden;
+pub mod log;
+pub mod openai;
+mod provider;
+
+pub use bindings::exports::weir::plugin::provider::{
+    Auth, Call, Descriptor, Encoded, Event, FieldEdit, Framing, Position, Progress, RequestBody, ResponseHead,
+    ResponseMode, UpstreamRequest,
+};
+pub use bindings::weir::plugin::types::{Failure, FailureKind, Header, Operation};
+pub use failure::tells_of_context_length;
+#[doc(hidden)]
+pub use provider::{Configured, DecoderCell};
+pub use provider::{Provider, StreamDecoder};
+pub use {serde, serde_json};

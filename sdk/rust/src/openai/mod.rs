@@ -1,0 +1,44 @@
+//! The documents of the OpenAI API, Weir's canonical form, as typed views: requests, answers, chunks, usage.
+//!
+//! All fields are optional, `null` equals absent, and what is not declared here is kept in `extra`. Strings borrow from
+//! the document they were read from. A view is no validation: whether a combination of fields makes sense is for the
+//! plugin, and in the end for the upstream, to say.
+
+mod answer;
+mod chunk;
+mod data_uri;
+mod document;
+mod failure;
+mod finish_reason;
+mod identity;
+mod message;
+mod parse;
+mod request;
+mod text;
+mod usage;
+mod writer;
+
+pub use answer::{AnswerMessage, ChatCompletion, Choice, Model, ModelList};
+pub use chunk::{Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta};
+pub use data_uri::DataUri;
+pub use document::{Document, read_document};
+pub use failure::failure;
+pub use finish_reason::FinishReason;
+pub use identity::{completion_id, now, tool_call_id};
+pub use message::{Content, CustomCall, FileData, FunctionCall, Image, ImageUrl, InputAudio, Message, Part, ToolCall};
+pub use parse::parse;
+pub use request::{
+    AllowedTools, ChatRequest, FunctionTool, JsonSchema, NamedTool, ResponseFormat, Stop, StreamOptions, Tool,
+    ToolChoice, ToolName,
+};
+pub use text::Text;
+pub use usage::{CompletionTokensDetails, PromptTokensDetails, Usage};
+pub use writer::{ChunkWriter, push_json_string};
+
+/// A document as JSON text. The views hold only what JSON can hold, so this does not fail in practice.
+pub fn to_json(document: &impl serde::Serialize) -> Result<String, crate::Failure> {
+    serde_json::to_string(document).map_err(|error| crate::Failure::internal(format!("cannot write JSON: {error}")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! The trait that a provider plugin implements, and the macro that makes a component of it.
+
+use std::cell::{OnceCell, RefCell};
+
+use serde::de::DeserializeOwned;
+
+use crate::{Call, Descriptor, Encoded, Event, Failure, Position, Progress, ResponseHead};
+
+/// A translation between the OpenAI API and one upstream API.
+///
+/// The host makes an instance of the component, calls [`Provider::new`] once and then the others in any order and
+/// number, for different requests. Nothing that a call leaves behind may matter to a later one.
+pub trait Provider: Sized + 'static {
+    /// The `settings` object of the provider's configuration.
+    type Settings: DeserializeOwned;
+    /// What translates one streamed answer.
+    type Decoder: StreamDecoder;
+
+    /// Says what the plugin is. Called once at load.
+    fn describe() -> Descriptor;
+
+    /// Takes the settings, already valid against the descriptor's schema. An error refuses the configuration.
+    fn new(settings: Self::Settings) -> Result<Self, Failure>;
+
+    /// Translates a request, given as a canonical document (empty for [`crate::Operation::Models`]).
+    fn encode(&self, call: &Call, document: &str) -> Result<Encoded, Failure>;
+
+    /// Translates a whole answer of any status into a canonical document, or into the failure that it tells of.
+    fn decode(&self, call: &Call, carry: Option<&str>, head: &ResponseHead, body: &str) -> Result<String, Failure>;
+
+    /// Starts to translate a streamed answer of status 2xx. `resume` is given when the host has relayed the first
+    /// chunks by itself.
+    fn stream(&self, call: Call, carry: Option<String>, head: ResponseHead, resume: Option<Position>) -> Self::Decoder;
+}
+
+/// The translation of one streamed answer.
+pub trait StreamDecoder: 'static {
+    /// Translates the events that have arrived since the last call, at least one. A failure ends the stream.
+    ///
+    /// The contract hands over a batch at a time. The SDK passes its events on one by one, so that a failure takes
+    /// nothing with it that came before it: what the events up to there became still reaches the client.
+    fn push(&mut self, events: Vec<Event>) -> Result<Progress, Failure>;
+
+    /// Called once when the upstream ended the stream without `Progress::ended`. Whether the answer is complete is
+    /// for the host to find out.
+    fn finish(&mut self) -> Result<Vec<String>, Failure> {
+        Ok(Vec::new())
+    }
+}
+
+/// Makes the component of a type that implements [`Provider`]: `weir_plugin::export_provider!(Anthropic);`
+///
+/// On targets other than Wasm it makes nothing, so that the same crate runs its tests natively.
+#[macro_export]
+macro_rules! export_provider {
+    ($provider:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        mod weir_component {
+            use super::*;
+            use $crate::bindings::exports::weir::plugin::provider as contract;
+
+            thread_local! {
+                static CONFIGURED: $crate::Configured<$provider> = const { $crate::Configured::new() };
+            }
+
+            struct Component;
+
+            struct Decoder($crate::DecoderCell<<$provider as $crate::Provider>::Decoder>);
+
+            impl contract::Guest for Component {
+                type StreamDecoder = Decoder;
+
+                fn describe() -> contract::Descriptor {
+                    <$provider as $crate::Provider>::describe()
+                }
+
+                fn configure(settings: String) -> Result<(), $crate::Failure> {
+                    CONFIGURED.with(|configured| configured.configure(&settings))
+                }
+
+                fn encode(call: contract::Call, document: String) -> Result<contract::Encoded, $crate::Failure> {
+                    CONFIGURED.with(|configured| {
+                        $crate::Provider::encode(configured.get()?, &call, &document)
+                    })
+                }
+
+                fn decode(
+                    call: contract::Call,
+                    carry: Option<String>,
+                    head: contract::ResponseHead,
+                    body: String,
+                ) -> Result<String, $crate::Failure> {
+                    CONFIGURED.with(|configured| {
+                        $crate::Provider::decode(configured.get()?, &call, carry.as_deref(), &head, &body)
+                    })
+                }
+            }
+
+            impl contract::GuestStreamDecoder for Decoder {
+                fn new(
+                    call: contract::Call,
+                    carry: Option<String>,
+                    head: contract::ResponseHead,
+                    resume: Option<contract::Position>,
+                ) -> Self {
+                    CONFIGURED.with(|configured| {
+                        let decoder = configured.get();
+                        Self($crate::DecoderCell::new(decoder.map(|provider| {
+                            $crate::Provider::stream(provider, call, carry, head, resume)
+                        })))
+                    })
+                }
+
+                fn push(&self, events: Vec<contract::Event>) -> Result<contract::Progress, $crate::Failure> {
+                    self.0.push(events)
+                }
+
+                fn finish(&self) -> Result<Vec<String>, $crate::Failure> {
+                    self.0.finish()
+                }
+            }
+
+            $crate::bindings::export_bindings!(Component with_types_in $crate::bindings);
+        }
+    };
+}
+
+/// The provider of this instance, once it has its settings.
+#[doc(hidden)]
+pub struct Configured<P>(OnceCell<P>);
+
+impl<P: Provider> Configured<P> {
+    /// Not yet configured.
+    #[must_use]
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Self(OnceCell::new())
+    }
+
+    /// Makes the provider of its settings as JSON.
+    pub fn configure(&self, settings: &str) -> Result<(), Failure> {
+        let settings = serde_json::from_str(settings)
+            .map_err(|error| Failure::invalid_request(format!("the settings do not fit: {error}")))?;
+        let provider = P::new(settings)?;
+        self.0.set(provider).map_err(|_| Failure::internal("configured twice"))
+    }
+
+    /// The provider, or a failure if the host broke the contract.
+    pub fn get(&self) -> Result<&P, Failure> {
+        self.0.get().ok_or_else(|| Failure::internal("called before configure"))
+    }
+}
+
+/// A decoder behind the shared reference that the component model hands out.
+#[doc(hidden)]
+pub struct DecoderCell<D>(RefCell<Result<D, Failure>>);
+
+impl<D: StreamDecoder> DecoderCell<D> {
+    /// Wraps a decoder, or the failure to make one, which the first push reports.
+    pub fn new(decoder: Result<D, Failure>) -> Self {
+        Self(RefCell::new(decoder))
+    }
+
+    /// See [`StreamDecoder::push`]. A failure in the middle of a batch is kept for the next call.
+    pub fn push(&self, events: Vec<Event>) -> Result<Progress, Failure> {
+        let mut cell = self.0.borrow_mut();
+        let decoder = cell.as_mut().map_err(|failure| failure.clone())?;
+        let mut chunks = Vec::with_capacity(events.len());
+        for event in events {
+            match decoder.push(vec![event]) {
+                Ok(progress) => {
+                    chunks.extend(progress.chunks);
+                    if progress.ended {
+                        return Ok(Progress { chunks, ended: true });
+                    }
+                }
+                Err(failure) if chunks.is_empty() => return Err(failure),
+                Err(failure) => {
+                    *cell = Err(failure);
+                    break;
+                }
+            }
+        }
+        Ok(Progress { chunks, ended: false })
+    }
+
+    /// See [`StreamDecoder::finish`].
+    pub fn finish(&self) -> Result<Vec<String>, Failure> {
+        self.0.borrow_mut().as_mut().map_err(|failure| failure.clone())?.finish()
+    }
+}
