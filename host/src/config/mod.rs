@@ -1,0 +1,188 @@
+//! The configuration: one YAML file, read once into an immutable [`Config`] that the rest of Weir can trust.
+//!
+//! [`load`] goes from text to types in four steps, each a file: `document` parses the text into a tree that knows the
+//! place of every value, `interpolate` fills in `${NAME}`, `overrides` writes `WEIR_...` variables into the tree, and
+//! `read` turns it into the types here, reporting everything that is wrong at once. Without a file, `found` makes
+//! the tree from what the environment shows. `watch` says when to load again.
+//!
+//! Nothing here knows a provider or a plugin by name, opens a socket, or looks at the process: the environment is given.
+
+mod access;
+mod document;
+mod errors;
+mod fields;
+mod found;
+mod interpolate;
+mod limits;
+mod log;
+mod model;
+mod overrides;
+mod plugins;
+mod provider;
+mod read;
+mod secret;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod timeouts;
+mod values;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+pub use access::{Cors, Key, KeySecret, Origins};
+pub use errors::{Errors, Origin, Problem};
+pub use limits::Limits;
+pub use log::{Log, LogFormat};
+pub use model::{Model, Target};
+pub use plugins::{PluginLimits, Plugins};
+pub use provider::Provider;
+pub use secret::Secret;
+pub use timeouts::{ClientTimeouts, Retries, Timeouts};
+pub use watch::Watcher;
+
+use errors::Problems;
+
+/// A valid configuration. Two are equal when they say the same, so a reload can tell whether anything changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where clients come in. Default `127.0.0.1:8080`.
+    pub listen: SocketAddr,
+    /// Whether it is intended that anybody who reaches `listen` may use the gateway without a key. Only then may
+    /// `listen` be reachable from other machines while there are no `keys`. Once there are, every request needs one.
+    pub allow_anonymous: bool,
+    /// A listener of its own for the administration, which then is no longer on `listen`. It asks for an admin key if
+    /// there is one, and has to be on loopback if there is none. Default none.
+    pub admin_listen: Option<SocketAddr>,
+    /// The certificate of `listen`. Default none: plain HTTP.
+    pub tls: Option<Tls>,
+    /// Where the plugins are, and what they may use.
+    pub plugins: Plugins,
+    /// The keys of the clients, those that are switched on. Names and secrets are unique.
+    pub keys: Vec<Key>,
+    /// The providers, in the order of the file. Names are unique.
+    pub providers: Vec<Provider>,
+    /// The model names. Unique, and each leads to a provider above.
+    pub models: Vec<Model>,
+    /// The model of a request that names none: one of `models`, or `provider/model`. Default none: such a request is
+    /// refused.
+    pub default_model: Option<String>,
+    /// Limits of the gateway itself.
+    pub limits: Limits,
+    /// How long upstreams may take, unless a provider says otherwise.
+    pub timeouts: Timeouts,
+    /// How long clients may take.
+    pub client_timeouts: ClientTimeouts,
+    /// When failed attempts are made again, unless a provider says otherwise.
+    pub retries: Retries,
+    /// What pages in a browser may do.
+    pub cors: Cors,
+    /// What is logged, and how.
+    pub log: Log,
+    /// The file that this was read from.
+    pub file: Option<PathBuf>,
+}
+
+/// The certificate of a listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate chain (PEM).
+    pub cert: PathBuf,
+    /// Its private key (PEM).
+    pub key: PathBuf,
+}
+
+impl Config {
+    /// The provider of this name.
+    pub fn provider(&self, name: &str) -> Option<&Provider> {
+        self.providers.iter().find(|provider| provider.name == name)
+    }
+
+    /// Every file and folder whose content this configuration depends on: what to watch for a reload.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
+        let authorities = self.providers.iter().filter_map(|provider| provider.ca_file.as_ref());
+        let mut files: Vec<PathBuf> =
+            self.file.iter().chain([&self.plugins.path]).chain(tls).chain(authorities).cloned().collect();
+        files.sort();
+        files.dedup();
+        files
+    }
+}
+
+/// What a configuration is made from.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// The file. Without one: what the environment shows.
+    pub file: Option<PathBuf>,
+    /// The environment variables.
+    pub environment: Environment,
+}
+
+/// Environment variables, by name. Printing them prints no values.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// From names and values.
+    pub fn new<N: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    /// Those of this process. Variables that are not UTF-8 are left out.
+    pub fn of_process() -> Self {
+        let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self(std::env::vars_os().filter_map(utf8).collect())
+    }
+
+    /// The value of a variable, if it is set.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Reads and checks a configuration. Blocks on the file.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its place.
+pub fn load(source: &Source) -> Result<Config, Errors> {
+    let mut problems = Problems::default();
+    let environment = &source.environment;
+    let mut root = match &source.file {
+        Some(file) => document::parse(&read_text(file)?, &file.to_string_lossy(), &mut problems)?,
+        None => found::document(environment, &mut problems)?,
+    };
+    interpolate::interpolate(&mut root, environment, &mut problems);
+    overrides::apply(&mut root, environment, &mut problems);
+    let config = read::config(&root, source, &mut problems);
+    problems.finish(config)
+}
+
+fn read_text(file: &Path) -> Result<String, Errors> {
+    use std::io::Read;
+    let origin = || Origin::File(file.to_string_lossy().into());
+    let mut bytes = Vec::new();
+    // Not the size that the file system tells: a device or a pipe has none.
+    let most = document::LARGEST_FILE as u64 + 1;
+    std::fs::File::open(file)
+        .and_then(|opened| opened.take(most).read_to_end(&mut bytes))
+        .map_err(|error| Errors::one(origin(), format!("cannot be read: {error}")))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let lines = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        Errors::one(origin(), format!("is not UTF-8 text; line {} holds other bytes", lines + 1))
+    })
+}

@@ -1,0 +1,156 @@
+//! A provider: an account at an upstream, spoken to through a plugin.
+
+use std::path::{Path, PathBuf};
+
+use hyper::Uri;
+use hyper::header::{HeaderName, HeaderValue};
+
+use super::document::Node;
+use super::errors::Problems;
+use super::fields::Fields;
+use super::secret::Secret;
+use super::timeouts::{Retries, Timeouts};
+use super::values::{base_url, boolean, checked_header_name, header_name, header_value, path, secret, text};
+
+/// A provider.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provider {
+    /// Its name, as in `provider/model` and in the metrics: 1 to 64 of `a-z`, `0-9`, `.`, `_`, `-`.
+    pub name: String,
+    /// The plugin that speaks its language. Default: the plugin of the same name.
+    pub plugin: String,
+    /// Where its API is, without a `/` at the end. `None` for a plugin that answers by itself.
+    pub base_url: Option<Uri>,
+    /// The credential. The plugin says how it is sent, and never sees it.
+    pub api_key: Option<Secret>,
+    /// Models that are listed without asking the upstream. Others can be used as well. Default none.
+    pub models: Vec<String>,
+    /// Whether to ask the upstream which models it has. Default: whether `models` is empty.
+    pub discover: bool,
+    /// Whether the upstream may be absent, as a local server that is not always running: it is then not listed, and
+    /// that is not an error. Default false.
+    pub optional: bool,
+    /// Headers that are sent with each request. Their values are marked as sensitive. Default none.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Headers that are passed on from the client's request. Default none.
+    pub forward_headers: Vec<HeaderName>,
+    /// What only the plugin understands: a JSON object. Default empty.
+    pub settings: serde_json::Value,
+    /// The global `timeouts`, with the provider's own over them.
+    pub timeouts: Timeouts,
+    /// The global `retries`, with the provider's own over them.
+    pub retries: Retries,
+    /// Certificates (PEM) to trust besides the public ones. Default none.
+    pub ca_file: Option<PathBuf>,
+    /// Whether the credential may go over plain HTTP to another machine. Default false.
+    pub allow_http: bool,
+}
+
+/// What holds for every provider unless it says otherwise.
+pub(super) struct Common<'a> {
+    pub(super) timeouts: &'a Timeouts,
+    pub(super) retries: &'a Retries,
+    /// The folder that relative paths start from.
+    pub(super) folder: &'a Path,
+}
+
+impl Provider {
+    pub(super) fn read(node: &Node, problems: &mut Problems, common: &Common<'_>) -> Option<Self> {
+        Fields::read(node, problems, |fields| {
+            let name = fields.required("name", provider_name);
+            let plugin = fields.get("plugin", text).or_else(|| name.clone());
+            let models = fields.values("models", text);
+            let provider = Self {
+                name: name.clone().unwrap_or_default(),
+                plugin: plugin.unwrap_or_default(),
+                base_url: fields.get("base_url", base_url),
+                api_key: fields.get("api_key", secret).filter(|secret| !secret.expose().is_empty()),
+                discover: fields.or("discover", boolean, models.is_empty()),
+                models,
+                optional: fields.or("optional", boolean, false),
+                headers: headers(fields),
+                forward_headers: fields.values("forward_headers", forward_header),
+                settings: settings(fields),
+                timeouts: fields.section("timeouts", |fields| Timeouts::read(fields, common.timeouts)),
+                retries: fields.section("retries", |fields| Retries::read(fields, common.retries)),
+                ca_file: fields.get("ca_file", path(common.folder)),
+                allow_http: fields.or("allow_http", boolean, false),
+            };
+            provider.check_plain_http(fields);
+            name.map(|_| provider)
+        })
+        .flatten()
+    }
+
+    /// A credential that crosses a network in the clear is an accident until somebody says otherwise.
+    fn check_plain_http(&self, fields: &mut Fields<'_, '_>) {
+        let plain = self.base_url.as_ref().filter(|url| url.scheme_str() == Some("http"));
+        let remote = plain.and_then(Uri::host).is_some_and(|host| !is_loopback(host));
+        let has_credential = self.api_key.is_some() || !self.headers.is_empty();
+        if remote && has_credential && !self.allow_http {
+            let origin = fields.node("base_url").map_or(fields.origin(), |node| &node.origin);
+            fields.report(
+                origin,
+                "`base_url`: the credential would go over plain HTTP to another machine; use `https://`, or set \
+                 `allow_http: true` if the network in between is trusted",
+            );
+        }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// A provider's name is part of URLs, metrics and model names, and stands before a `/`.
+fn provider_name(node: &Node) -> Result<String, String> {
+    let name = text(node)?;
+    let allowed =
+        |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || "._-".contains(character);
+    if name.len() > 64 || !name.chars().all(allowed) {
+        return Err("has to be 1 to 64 of a-z, 0-9, `.`, `_` and `-`".to_owned());
+    }
+    if name == "none" {
+        return Err("`none` is what the metrics call requests that reach no provider".to_owned());
+    }
+    Ok(name)
+}
+
+fn headers(fields: &mut Fields<'_, '_>) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
+    for entry in fields.entries("headers") {
+        let name = checked_header_name(&entry.key).map_err(|message| fields.report(&entry.origin, message));
+        if entry.node.is_nothing() {
+            continue;
+        }
+        let value = header_value(&entry.node)
+            .map_err(|message| fields.report(&entry.node.origin, format!("`{}`: {message}", entry.key)));
+        let (Ok(name), Ok(value)) = (name, value) else { continue };
+        if headers.iter().any(|(other, _)| *other == name) {
+            fields.report(&entry.origin, format!("the header `{name}` is set twice"));
+        }
+        headers.push((name, value));
+    }
+    headers
+}
+
+/// A client's own credentials stay with Weir.
+fn forward_header(node: &Node) -> Result<HeaderName, String> {
+    let name = header_name(node)?;
+    match name.as_str() {
+        "x-api-key" | "cookie" => Err(format!("the header `{name}` cannot be passed on: it may hold a client's key")),
+        _ => Ok(name),
+    }
+}
+
+fn settings(fields: &mut Fields<'_, '_>) -> serde_json::Value {
+    let empty = || serde_json::Value::Object(serde_json::Map::new());
+    let Some(node) = fields.node("settings") else { return empty() };
+    let settings = node.to_json();
+    if !settings.is_object() {
+        fields.report_form("settings", "a mapping", node);
+        return empty();
+    }
+    settings
+}
