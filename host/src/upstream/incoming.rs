@@ -1,0 +1,135 @@
+//! An upstream's answer: its head, and a body that is still to be read.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming as RawBody};
+use hyper::header::{self, HeaderName};
+use hyper::{HeaderMap, Response, StatusCode};
+
+use super::encoding::{Decoder, Encoding};
+use super::events::Events;
+use super::fault;
+use super::framing::Framing;
+use super::lanes::Lease;
+use crate::error::Error;
+
+/// Headers that say something about the connection or the encoding, which end here, or that would follow a client.
+const NOT_PASSED_ON: [HeaderName; 11] = [
+    header::CONNECTION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::PROXY_AUTHENTICATE,
+    header::SET_COOKIE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// An answer whose head has arrived. Dropping it cancels the call.
+#[derive(Debug)]
+pub struct Incoming {
+    /// The status: anything but 1xx and 3xx.
+    pub status: StatusCode,
+    /// The headers, without those of the connection, of the body's length and encoding, and without cookies.
+    pub headers: HeaderMap,
+    encoding: Result<Option<Encoding>, String>,
+    body: Body,
+}
+
+impl Incoming {
+    pub(super) fn new(response: Response<RawBody>, lease: Lease) -> Self {
+        let (mut head, raw) = response.into_parts();
+        let encoding = Encoding::of(&head.headers);
+        for name in NOT_PASSED_ON {
+            head.headers.remove(name);
+        }
+        let body = Body { raw, decoder: None, _lease: lease };
+        Self { status: head.status, headers: head.headers, encoding, body }
+    }
+
+    /// Reads the whole body, decompressed.
+    ///
+    /// # Errors
+    /// More than `limit` bytes, a body cut off or in an unknown encoding (`Cause::BadAnswer`), or nothing new for
+    /// `idle` (`Cause::Timeout`).
+    pub async fn whole(self, limit: usize, idle: Duration) -> Result<Bytes, Error> {
+        let mut body = self.decoded()?;
+        let announced = body.raw.size_hint().lower();
+        if announced > limit as u64 {
+            return Err(fault::body_too_large(limit));
+        }
+        let mut next = async |budget: usize| match tokio::time::timeout(idle, body.chunk(budget)).await {
+            Ok(chunk) => chunk.transpose(),
+            Err(_) => Err(fault::idle(idle)),
+        };
+        // Most answers are one frame: that is not copied.
+        let Some(first) = next(limit).await? else { return Ok(Bytes::new()) };
+        check_size(first.len(), limit)?;
+        let Some(second) = next(limit - first.len()).await? else { return Ok(first) };
+        let mut whole = Vec::with_capacity((first.len() + second.len()).max(announced as usize));
+        whole.extend_from_slice(&first);
+        let mut frame = Some(second);
+        while let Some(bytes) = frame {
+            check_size(whole.len() + bytes.len(), limit)?;
+            whole.extend_from_slice(&bytes);
+            frame = next(limit - whole.len()).await?;
+        }
+        Ok(whole.into())
+    }
+
+    /// Reads the body event by event. `event_limit` is the most bytes of one event.
+    ///
+    /// # Errors
+    /// A body in an unknown encoding (`Cause::BadAnswer`).
+    pub fn events(self, framing: Framing, event_limit: usize) -> Result<Events, Error> {
+        Ok(Events::new(self.decoded()?, framing, event_limit))
+    }
+
+    fn decoded(self) -> Result<Body, Error> {
+        let mut body = self.body;
+        body.decoder = self.encoding.map_err(|name| fault::unknown_encoding(&name))?.map(Decoder::new);
+        Ok(body)
+    }
+}
+
+fn check_size(size: usize, limit: usize) -> Result<(), Error> {
+    if size > limit { Err(fault::body_too_large(limit)) } else { Ok(()) }
+}
+
+/// A body on its way.
+#[derive(Debug)]
+pub(super) struct Body {
+    raw: RawBody,
+    decoder: Option<Decoder>,
+    /// The place on its connection that the call takes until the body is dropped.
+    _lease: Lease,
+}
+
+impl Body {
+    /// The next decompressed bytes, never none of them; no more than `limit` from one frame. `None` at the end.
+    /// May be dropped while it waits.
+    pub(super) async fn chunk(&mut self, limit: usize) -> Option<Result<Bytes, Error>> {
+        while let Some(frame) = self.raw.frame().await {
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(error) => return Some(Err(fault::during_answer(&error))),
+            };
+            // Trailers say nothing of use.
+            let Ok(data) = frame.into_data() else { continue };
+            let decoded = match &mut self.decoder {
+                None => Ok(data),
+                Some(decoder) => decoder.decode(&data, limit).map_err(|error| fault::decoding(&error, limit)),
+            };
+            if !matches!(&decoded, Ok(bytes) if bytes.is_empty()) {
+                return Some(decoded);
+            }
+        }
+        let rest = self.decoder.take()?.finish(limit).map_err(|error| fault::decoding(&error, limit));
+        if matches!(&rest, Ok(bytes) if bytes.is_empty()) { None } else { Some(rest) }
+    }
+}

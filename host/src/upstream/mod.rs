@@ -1,0 +1,33 @@
+//! The only place that talks to providers: pooled connections, credentials, decompression, and the cutting of streams
+//! into events.
+//!
+//! It knows HTTP and nothing of what is said over it: not which provider it talks to, not what a document means, not
+//! that there are plugins. It sets no deadline for a whole call and makes no second attempt: see `pipeline`.
+//!
+//! The life of a call: an [`Endpoint`] sends an [`Outgoing`] and gives back an [`Incoming`] once the head of the answer
+//! is there; its body is then read [whole](Incoming::whole) or as [`Events`]. Dropping any of the three cancels the
+//! call at the upstream at once.
+
+mod connect;
+mod credential;
+mod encoding;
+mod endpoint;
+mod events;
+mod fault;
+mod framing;
+mod incoming;
+mod lanes;
+mod path;
+mod request;
+mod retry_after;
+#[cfg(test)]
+mod tests;
+
+pub use credential::{Credential, Secret};
+pub use encoding::{DecodeError, Encoding, decode_all};
+pub use endpoint::{BuildError, Endpoint, EndpointOptions};
+pub use events::{Batch, Events};
+pub use framing::{Event, Framing, Trailing};
+pub use incoming::Incoming;
+pub use request::Outgoing;
+pub use retry_after::RetryHint;
