@@ -1,0 +1,59 @@
+//! What pages in a browser may do (the Fetch standard's CORS protocol). Off unless configured.
+
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+
+use super::reply::ReplyBody;
+use super::request_id;
+use crate::config::{Cors, Origins};
+
+/// Headers that the OpenAI SDKs and browsers send.
+const REQUEST_HEADERS: &str = "authorization, content-type, x-api-key, x-request-id, idempotency-key, openai-organization, \
+     openai-project, x-stainless-lang, x-stainless-package-version, x-stainless-os, x-stainless-arch, \
+     x-stainless-runtime, x-stainless-runtime-version, x-stainless-retry-count, x-stainless-timeout, \
+     x-stainless-helper-method";
+
+/// Headers that pages may read.
+const EXPOSED: &str = "x-request-id, retry-after, retry-after-ms, x-should-retry, x-weir-provider";
+
+/// The value of `access-control-allow-origin` for this request, if its origin is allowed.
+pub(super) fn allowed<B>(request: &Request<B>, cors: &Cors) -> Option<HeaderValue> {
+    let origin = request.headers().get(header::ORIGIN)?;
+    match &cors.origins {
+        Origins::None => None,
+        Origins::Any => Some(HeaderValue::from_static("*")),
+        Origins::These(origins) => {
+            let asked = origin.to_str().ok()?.to_ascii_lowercase();
+            origins.contains(&asked).then(|| origin.clone())
+        }
+    }
+}
+
+/// Answers the question that a browser asks before the request itself.
+pub(super) fn preflight(cors: &Cors, origin: Option<HeaderValue>, id: &str) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    request_id::set(&mut response, id);
+    if origin.is_some() {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, OPTIONS"));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, request_headers(&cors.headers));
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(cors.max_age.as_secs()));
+    }
+    set(&mut response, origin);
+    response
+}
+
+/// Adds what lets the page read the answer.
+pub(super) fn set(response: &mut Response<ReplyBody>, origin: Option<HeaderValue>) {
+    let Some(origin) = origin else { return };
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+}
+
+fn request_headers(more: &[HeaderName]) -> HeaderValue {
+    let more: String = more.iter().map(|name| format!(", {name}")).collect();
+    HeaderValue::from_str(&format!("{REQUEST_HEADERS}{more}")).unwrap_or(HeaderValue::from_static(REQUEST_HEADERS))
+}

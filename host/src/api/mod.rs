@@ -1,0 +1,193 @@
+//! What clients see: the paths, who may use them, and the shape of every answer. One file per dialect; all of them
+//! hand canonical documents to `pipeline`.
+
+mod access;
+mod administration;
+mod body;
+mod chat;
+mod cors;
+mod models;
+mod reply;
+mod request_id;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+
+use self::access::{Access, Need};
+use self::reply::{Reply, ReplyBody};
+use crate::error::{Cause, Error};
+use crate::pipeline::{Account, Gateway, Snapshot};
+use crate::server::{Handler, Peer};
+
+/// Which of the two listeners a request came in by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    /// Where clients come in.
+    Public,
+    /// Where operators come in, if it is another one.
+    Administration,
+}
+
+/// The HTTP API on one listener.
+pub struct Api {
+    gateway: Arc<Gateway>,
+    listener: Listener,
+    in_flight: AtomicUsize,
+}
+
+/// What a path and a method stand for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Route {
+    ChatCompletions,
+    Models,
+    Model(String),
+    Health,
+    Ready,
+    Metrics,
+    Plugins,
+    ReloadPlugins,
+}
+
+impl Api {
+    /// The API of this gateway as this listener offers it.
+    pub fn new(gateway: Arc<Gateway>, listener: Listener) -> Self {
+        Self { gateway, listener, in_flight: AtomicUsize::new(0) }
+    }
+
+    /// Answers a request, whatever it is.
+    async fn answer(&self, request: Request<Incoming>, peer: Peer, id: &Arc<str>) -> Reply {
+        if let Some(refusal) = peer.refusal {
+            return Reply::error(&Error::from(refusal));
+        }
+        let snapshot = self.gateway.snapshot();
+        match self.route(&request) {
+            Ok(Route::ChatCompletions) => self.chat(request, snapshot, id).await,
+            Ok(route) => match self.admit(&route, &request, &snapshot) {
+                Ok(()) => self.other(route, &snapshot).await,
+                Err(error) => Reply::error(&error),
+            },
+            Err(error) => match access::check(&request, snapshot.config(), Need::Key) {
+                Ok(_) => unknown(request.uri().path(), error),
+                Err(denied) => Reply::error(&denied),
+            },
+        }
+    }
+
+    async fn chat(&self, request: Request<Incoming>, snapshot: Arc<Snapshot>, id: &Arc<str>) -> Reply {
+        let mut account = Account::open(self.gateway.metrics(), "/v1/chat/completions", id);
+        let access = match access::check(&request, snapshot.config(), Need::Key) {
+            Ok(access) => access,
+            Err(error) => return Reply::failed(error, account),
+        };
+        if let Access::Key(name) = access {
+            account.set_key(name);
+        }
+        let Some(_admitted) = self.take_place(snapshot.config().limits.requests_in_flight) else {
+            let message = "The gateway has too many requests in flight. Try again later.";
+            let error = Error::new(Cause::Overloaded, message).with_code("overloaded");
+            return Reply::failed(error.retryable(Some(std::time::Duration::from_secs(1))), account);
+        };
+        chat::completions(request, &snapshot, id, account).await
+    }
+
+    async fn other(&self, route: Route, snapshot: &Snapshot) -> Reply {
+        match route {
+            Route::Models => models::list(snapshot),
+            Route::Model(id) => models::one(snapshot, &id),
+            Route::Health => administration::health(),
+            Route::Ready => administration::ready(&self.gateway),
+            Route::Metrics => administration::metrics(&self.gateway),
+            Route::Plugins => administration::plugins(&self.gateway),
+            Route::ReloadPlugins => administration::reload(&self.gateway).await,
+            Route::ChatCompletions => Reply::error(&Error::internal("chat completions take another way")),
+        }
+    }
+
+    fn admit(&self, route: &Route, request: &Request<Incoming>, snapshot: &Snapshot) -> Result<(), Error> {
+        let need = match route {
+            Route::Health | Route::Ready | Route::Metrics => return Ok(()),
+            Route::Plugins | Route::ReloadPlugins => match self.listener {
+                Listener::Public => Need::AdminKey,
+                Listener::Administration => Need::AdminKeyIfAny,
+            },
+            Route::Models | Route::Model(_) | Route::ChatCompletions => Need::Key,
+        };
+        access::check(request, snapshot.config(), need).map(|_| ())
+    }
+
+    /// What the request is for, or the methods that its path has; none for a path that there is not.
+    fn route(&self, request: &Request<Incoming>) -> Result<Route, &'static str> {
+        let path = request.uri().path();
+        let path = path.strip_prefix("/v1").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+        // A trailing slash is no reason for a redirect, which would turn a POST into a GET.
+        let path = if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path };
+        let administers = self.listener == Listener::Administration
+            || self.gateway.snapshot().config().admin_listen.is_none();
+        let (route, allowed) = match path {
+            "/chat/completions" => (Route::ChatCompletions, "POST, OPTIONS"),
+            "/models" => (Route::Models, "GET, HEAD, OPTIONS"),
+            "/health" => (Route::Health, "GET, HEAD"),
+            "/ready" => (Route::Ready, "GET, HEAD"),
+            "/metrics" => (Route::Metrics, "GET, HEAD"),
+            "/plugins" if administers => (Route::Plugins, "GET, HEAD"),
+            "/plugins/reload" if administers => (Route::ReloadPlugins, "POST"),
+            _ => match path.strip_prefix("/models/") {
+                Some(id) if !id.is_empty() => (Route::Model(models::decode(id)), "GET, HEAD, OPTIONS"),
+                _ => return Err(""),
+            },
+        };
+        let method = match *request.method() {
+            Method::HEAD => "GET",
+            ref method => method.as_str(),
+        };
+        if allowed.split(", ").any(|allowed| allowed == method) { Ok(route) } else { Err(allowed) }
+    }
+
+    /// A place among the requests in flight, given back when dropped.
+    fn take_place(&self, limit: usize) -> Option<Place<'_>> {
+        let taken = self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let place = Place(&self.in_flight);
+        (taken < limit).then_some(place)
+    }
+}
+
+impl Handler for Api {
+    type Body = ReplyBody;
+
+    async fn call(&self, request: Request<Incoming>, peer: Peer) -> Response<ReplyBody> {
+        let id = request_id::of(&request);
+        let config = Arc::clone(self.gateway.snapshot().config());
+        let origin = cors::allowed(&request, &config.cors);
+        if request.method() == Method::OPTIONS && peer.refusal.is_none() {
+            return cors::preflight(&config.cors, origin, &id);
+        }
+        let reply = self.answer(request, peer, &id).await;
+        let mut response = reply.into_response();
+        request_id::set(&mut response, &id);
+        cors::set(&mut response, origin);
+        response
+    }
+}
+
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The answer for a path that there is not, or for a method that it does not have.
+fn unknown(path: &str, allowed: &'static str) -> Reply {
+    if allowed.is_empty() {
+        let message = format!("There is no {path} here. The API begins at /v1, e.g. POST /v1/chat/completions.");
+        return Reply::error(&Error::new(Cause::NotFound, message).with_code("unknown_url"));
+    }
+    let message = format!("{path} does not have this method. It has: {allowed}.");
+    let error = Error::invalid_request(message).with_status(StatusCode::METHOD_NOT_ALLOWED);
+    Reply::error(&error.with_code("method_not_allowed")).with_header(ALLOW, HeaderValue::from_static(allowed))
+}

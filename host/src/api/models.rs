@@ -1,0 +1,65 @@
+//! `GET /v1/models` and `GET /v1/models/{id}`.
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use super::reply::Reply;
+use crate::error::{Cause, Error};
+use crate::pipeline::{ListedModel, Snapshot};
+
+/// Since when a model exists is not known, and clients need a number.
+const CREATED: u64 = 0;
+
+/// The models that clients can ask for.
+pub(super) fn list(snapshot: &Snapshot) -> Reply {
+    let data: Vec<Value> = snapshot.models().iter().map(entry).collect();
+    Reply::json(StatusCode::OK, &json!({ "object": "list", "data": data }))
+}
+
+/// One of them.
+pub(super) fn one(snapshot: &Snapshot, id: &str) -> Reply {
+    if let Some(model) = snapshot.model(id) {
+        return Reply::json(StatusCode::OK, &entry(&model));
+    }
+    let shown: String = id.chars().take(256).collect();
+    let message = format!("The model `{shown}` does not exist. GET /v1/models lists those that there are.");
+    Reply::error(&Error::new(Cause::NotFound, message).with_code("model_not_found").with_param("model"))
+}
+
+/// The model's id as it stands in a path: percent-encoded or not, with slashes or not.
+pub(super) fn decode(path: &str) -> String {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn entry(model: &ListedModel) -> Value {
+    json!({ "id": model.id, "object": "model", "created": CREATED, "owned_by": model.owned_by })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_models_id_is_the_same_however_it_is_spelled_in_the_path() {
+        for path in ["openai/gpt-4o", "openai%2Fgpt-4o", "openai%2fgpt%2D4o"] {
+            assert_eq!(decode(path), "openai/gpt-4o");
+        }
+        assert_eq!(decode("100%"), "100%");
+        assert_eq!(decode("a%zz"), "a%zz");
+    }
+}

@@ -1,0 +1,243 @@
+//! One attempt: the plugin encodes, the host sends, and what comes back is a whole answer, a stream whose first chunk
+//! is there, or an error.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use hyper::{HeaderMap, Method, StatusCode, header};
+
+use super::chat::ChatRequest;
+use super::failure;
+use super::provider::Provider;
+use super::stream::Relay;
+use crate::chat::answer::{self, Departure};
+use crate::chat::request::{Edit, edit};
+use crate::chat::scan;
+use crate::chat::usage::Usage;
+use crate::error::{Cause, Error};
+use crate::plugin::{self, Auth, Call, Encoded, FieldEdit, RequestBody, ResponseHead, ResponseMode, UpstreamRequest};
+use crate::upstream::{Credential, Framing, Incoming, Outgoing, RetryHint};
+
+/// An error's body is not read past this, in bytes: its text goes into one message.
+const LARGEST_ERROR_BODY: usize = 256 << 10;
+
+/// The longest text of an upstream that goes into a message, in bytes.
+pub(super) const LONGEST_MESSAGE: usize = 4 << 10;
+
+/// What a good attempt gave.
+pub(super) enum Attempt {
+    Whole { body: Bytes, usage: Option<Usage>, headers: HeaderMap },
+    Stream { relay: Box<Relay>, headers: HeaderMap },
+}
+
+/// Makes one attempt. For a stream it returns when the first chunk is there.
+pub(super) async fn attempt(request: &ChatRequest, provider: &Provider, call: &Call) -> Result<Attempt, Error> {
+    let document = std::str::from_utf8(&request.body).map_err(|_| Error::internal("the body was checked before"))?;
+    let encoded = provider.plugin().encode(&request.id, call, document).await;
+    match (encoded.map_err(|error| failure::of_call(provider, error))?, call.stream) {
+        (Encoded::Send(upstream), _) => send(request, provider, call, upstream).await,
+        (Encoded::Answer(document), false) => whole(document, None, call, HeaderMap::new()),
+        (Encoded::Chunks(chunks), true) => {
+            let relay = Relay::local(chunks, request, call).await?;
+            Ok(Attempt::Stream { relay: Box::new(relay), headers: HeaderMap::new() })
+        }
+        _ => Err(failure::broken_plugin(provider, "it answered in one piece what was to be streamed, or vice versa")),
+    }
+}
+
+async fn send(
+    request: &ChatRequest,
+    provider: &Provider,
+    call: &Call,
+    upstream: UpstreamRequest,
+) -> Result<Attempt, Error> {
+    let body = match &upstream.body {
+        RequestBody::None => Bytes::new(),
+        RequestBody::Document(document) => Bytes::copy_from_slice(document.as_bytes()),
+        RequestBody::Forward(edits) => edited(provider, request, edits)?,
+    };
+    let answered = Exchange { request, provider, call, upstream: &upstream };
+    let incoming = answered.send(body).await?;
+    if !incoming.status.is_success() {
+        return Err(answered.refused(incoming).await);
+    }
+    let headers = passed_on(&incoming.headers);
+    if call.stream { answered.stream(incoming, headers).await } else { answered.whole(incoming, headers).await }
+}
+
+/// The client's document with a plugin's changes, which are checked: the result is spliced, not parsed again.
+fn edited(provider: &Provider, request: &ChatRequest, edits: &[FieldEdit]) -> Result<Bytes, Error> {
+    for value in edits.iter().filter_map(|edit| edit.value.as_deref()) {
+        scan::validate(value).map_err(|_| failure::broken_plugin(provider, "a field that it sets is not JSON"))?;
+    }
+    let edits: Vec<Edit<'_>> =
+        edits.iter().map(|edit| Edit { name: &edit.name, value: edit.value.as_deref() }).collect();
+    Ok(edit(&request.body, &request.peek, &edits))
+}
+
+/// One request to an upstream and what belongs to it.
+struct Exchange<'a> {
+    request: &'a ChatRequest,
+    provider: &'a Provider,
+    call: &'a Call,
+    upstream: &'a UpstreamRequest,
+}
+
+impl Exchange<'_> {
+    async fn send(&self, body: Bytes) -> Result<Incoming, Error> {
+        let outgoing = outgoing(self.provider, self.call, self.upstream, body)?;
+        let endpoint = self.provider.endpoint()?;
+        let limit = self.provider.timeouts().first_byte;
+        let sent = Instant::now();
+        match tokio::time::timeout(limit, endpoint.send(outgoing)).await {
+            Ok(incoming) => {
+                self.provider.metrics().observe_response_time(sent.elapsed());
+                incoming
+            }
+            Err(_) => Err(failure::silent(self.provider, limit)),
+        }
+    }
+
+    /// The error that an upstream's answer with a status other than 2xx stands for.
+    async fn refused(&self, incoming: Incoming) -> Error {
+        let (status, hint) = (incoming.status, RetryHint::from_headers(&incoming.headers));
+        let head = head(&incoming);
+        // A body that cannot be read is no reason to lose the status.
+        let body = incoming.whole(LARGEST_ERROR_BODY, self.provider.timeouts().idle).await.unwrap_or_default();
+        match self.decode(&head, &body).await {
+            Err(plugin::CallError::Failure(refusal)) => failure::of_upstream(refusal, Some(status), hint),
+            Err(fault) => failure::of_call(self.provider, fault),
+            Ok(_) => failure::broken_plugin(self.provider, "it took an error for an answer"),
+        }
+    }
+
+    async fn whole(&self, incoming: Incoming, headers: HeaderMap) -> Result<Attempt, Error> {
+        let (status, head) = (incoming.status, head(&incoming));
+        let limits = self.provider.limits();
+        let body = incoming.whole(limits.answer_bytes, self.provider.timeouts().idle).await?;
+        if self.upstream.response == ResponseMode::Forward
+            && let Ok(summary) = answer::admit(&body)
+        {
+            return Ok(Attempt::Whole { body, usage: summary.usage, headers });
+        }
+        match self.decode(&head, &body).await {
+            Ok(document) => whole(document, Some(status), self.call, headers),
+            Err(error) => Err(failure::of_answer(self.provider, error, &head_status(status))),
+        }
+    }
+
+    async fn stream(&self, incoming: Incoming, headers: HeaderMap) -> Result<Attempt, Error> {
+        if !is_stream(&incoming.headers) {
+            return Err(self.not_a_stream(incoming).await);
+        }
+        let head = head(&incoming);
+        let framing = match self.upstream.framing {
+            plugin::Framing::Sse => Framing::Sse,
+            plugin::Framing::Ndjson => Framing::Ndjson,
+        };
+        let events = incoming.events(framing, self.provider.limits().event_bytes)?;
+        let relay = Relay::open(self.provider, self.request, self.call, self.upstream, head, events).await?;
+        Ok(Attempt::Stream { relay: Box::new(relay), headers })
+    }
+
+    /// An answer in one piece to a request for a stream: nearly always an error with status 200, or a page of HTML.
+    async fn not_a_stream(&self, incoming: Incoming) -> Error {
+        let (status, head) = (incoming.status, head(&incoming));
+        let body = match incoming.whole(LARGEST_ERROR_BODY, self.provider.timeouts().idle).await {
+            Ok(body) => body,
+            Err(error) => return error,
+        };
+        match self.decode(&head, &body).await {
+            Err(error) => failure::of_answer(self.provider, error, &head_status(status)),
+            Ok(_) => Error::new(Cause::BadAnswer, "The upstream answered in one piece where a stream was asked for."),
+        }
+    }
+
+    async fn decode(&self, head: &ResponseHead, body: &[u8]) -> Result<String, plugin::CallError> {
+        let body = String::from_utf8_lossy(body);
+        let carry = self.upstream.carry.as_deref();
+        self.provider.plugin().decode(&self.request.id, self.call, carry, head, &body).await
+    }
+}
+
+/// A plugin's document as the client gets it: made to conform where it does not.
+fn whole(
+    document: String,
+    status: Option<StatusCode>,
+    call: &Call,
+    headers: HeaderMap,
+) -> Result<Attempt, Error> {
+    let (document, summary) = match answer::admit(document.as_bytes()) {
+        Ok(summary) => (document, summary),
+        Err(Departure::Failed(error)) => return Err(error),
+        Err(Departure::Departs(reason)) => {
+            tracing::debug!(status = status.map(|status| status.as_u16()), "an answer is repaired: {reason}");
+            let document = answer::repair(&document, &call.model)?;
+            let summary = answer::admit(document.as_bytes()).map_err(|departure| match departure {
+                Departure::Failed(error) => error,
+                Departure::Departs(reason) => {
+                    let message = "The upstream's answer is not a chat completion.";
+                    Error::new(Cause::BadAnswer, message).with_detail(reason)
+                }
+            })?;
+            (document, summary)
+        }
+    };
+    Ok(Attempt::Whole { body: document.into(), usage: summary.usage, headers })
+}
+
+pub(super) fn outgoing(
+    provider: &Provider,
+    call: &Call,
+    upstream: &UpstreamRequest,
+    body: Bytes,
+) -> Result<Outgoing, Error> {
+    let method = Method::from_bytes(upstream.method.as_bytes())
+        .map_err(|_| failure::broken_plugin(provider, "its request has no valid method"))?;
+    let credential = match &upstream.auth {
+        Auth::None => Credential::None,
+        Auth::Bearer => Credential::Bearer,
+        Auth::Query(parameter) => Credential::Query(parameter.clone()),
+        Auth::Header(name) => {
+            let name = header::HeaderName::from_bytes(name.as_bytes());
+            Credential::Header(name.map_err(|_| failure::broken_plugin(provider, "its credential's header is invalid"))?)
+        }
+    };
+    let headers = upstream.headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect();
+    Ok(Outgoing {
+        method,
+        path: upstream.path.clone(),
+        headers,
+        body,
+        credential,
+        accept_stream: call.stream,
+        request_id: call.request_id.clone(),
+    })
+}
+
+pub(super) fn head(incoming: &Incoming) -> ResponseHead {
+    let headers = incoming.headers.iter().filter_map(|(name, value)| {
+        let value = value.to_str().ok()?.to_owned();
+        Some(plugin::Header { name: name.as_str().to_owned(), value })
+    });
+    ResponseHead { status: incoming.status.as_u16(), headers: headers.collect() }
+}
+
+/// A good status that came with a bad body tells the client nothing.
+fn head_status(status: StatusCode) -> Option<StatusCode> {
+    (!status.is_success()).then_some(status)
+}
+
+/// Whether the answer may be a stream. Some upstreams label theirs `text/plain`, or not at all.
+fn is_stream(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return true };
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    !matches!(kind.as_str(), "application/json" | "application/problem+json" | "text/html" | "application/xml")
+}
+
+/// The upstream's headers that clients look for: its rate limits and the time it took.
+fn passed_on(headers: &HeaderMap) -> HeaderMap {
+    let wanted = |name: &str| name.starts_with("x-ratelimit-") || name == "openai-processing-ms";
+    let found = headers.iter().filter(|(name, _)| wanted(name.as_str()));
+    found.map(|(name, value)| (name.clone(), value.clone())).collect()
+}

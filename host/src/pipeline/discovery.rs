@@ -1,0 +1,133 @@
+//! Asks upstreams in the background which models they have. No request waits for it, and an upstream that is down
+//! keeps the models that it had.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::attempt::{head, outgoing};
+use super::failure;
+use super::provider::Provider;
+use super::reload::Gateway;
+use crate::error::{Cause, Error};
+use crate::plugin::{Call, Encoded, Operation, RequestBody};
+use crate::upstream::RetryHint;
+
+/// How often an upstream is asked.
+const INTERVAL: Duration = Duration::from_secs(300);
+
+/// How soon one is asked again that could not answer.
+const AFTER_FAILURE: Duration = Duration::from_secs(30);
+
+/// How long an upstream may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A list of models is not read past this, in bytes, and not kept past so many entries.
+const LARGEST_LIST: usize = 8 << 20;
+const MOST_MODELS: usize = 10_000;
+
+/// The list in the form of the OpenAI API.
+#[derive(Deserialize)]
+struct List {
+    data: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    id: String,
+}
+
+/// Starts to ask the upstream of this provider, if the operator did not name its models. Ends when no snapshot has the
+/// provider any more.
+pub(super) fn start(gateway: &Arc<Gateway>, provider: &Provider) {
+    let config = provider.config();
+    if config.models.is_empty() && config.discover && provider.supports(Operation::Models) {
+        tokio::spawn(keep_asking(Arc::downgrade(gateway), provider.clone()));
+    }
+}
+
+async fn keep_asking(gateway: Weak<Gateway>, first: Provider) {
+    let mut provider = first;
+    loop {
+        let wait = match discover(&provider).await {
+            Ok(models) => {
+                provider.set_discovered(models);
+                INTERVAL
+            }
+            Err(error) => {
+                report(&provider, &error);
+                AFTER_FAILURE
+            }
+        };
+        tokio::time::sleep(wait).await;
+        let Some(gateway) = gateway.upgrade() else { return };
+        // The plugin may have been replaced in the meantime, or the provider changed, which starts a task of its own.
+        let current = gateway.snapshot();
+        match current.provider(provider.name()) {
+            Some(current) if current.shares_upstream(&provider) => provider = current.clone(),
+            _ => return,
+        }
+    }
+}
+
+fn report(provider: &Provider, error: &Error) {
+    let (name, detail) = (provider.name(), error.detail.as_deref().unwrap_or_default());
+    // Absence is what is to be expected of a provider that is only looked for.
+    if provider.config().optional {
+        tracing::debug!(provider = name, detail, "the models are not known: {error}");
+    } else {
+        tracing::warn!(provider = name, detail, error_type = error.cause.label(), "the models are not known");
+    }
+}
+
+/// Asks once.
+async fn discover(provider: &Provider) -> Result<Vec<String>, Error> {
+    match tokio::time::timeout(PATIENCE, ask(provider)).await {
+        Ok(models) => models,
+        Err(_) => Err(failure::silent(provider, PATIENCE)),
+    }
+}
+
+async fn ask(provider: &Provider) -> Result<Vec<String>, Error> {
+    let id: Arc<str> = "discovery".into();
+    let call = Call {
+        operation: Operation::Models,
+        model: String::new(),
+        stream: false,
+        include_usage: false,
+        request_id: id.to_string(),
+        headers: Vec::new(),
+    };
+    let plugin = provider.plugin();
+    let encoded = plugin.encode(&id, &call, "").await.map_err(|error| failure::of_call(provider, error))?;
+    let upstream = match encoded {
+        Encoded::Answer(document) => return parse(&document),
+        Encoded::Send(upstream) => upstream,
+        Encoded::Chunks(_) => return Err(failure::broken_plugin(provider, "it streamed a list of models")),
+    };
+    let body = match &upstream.body {
+        RequestBody::Document(document) => Bytes::copy_from_slice(document.as_bytes()),
+        RequestBody::None | RequestBody::Forward(_) => Bytes::new(),
+    };
+    let incoming = provider.endpoint()?.send(outgoing(provider, &call, &upstream, body)?).await?;
+    let (status, head) = (incoming.status, head(&incoming));
+    let body = incoming.whole(LARGEST_LIST, PATIENCE).await?;
+    let body = String::from_utf8_lossy(&body);
+    let document = plugin.decode(&id, &call, upstream.carry.as_deref(), &head, &body).await;
+    match document {
+        Ok(document) => parse(&document),
+        Err(crate::plugin::CallError::Failure(refusal)) => {
+            Err(provider.scrub(failure::of_upstream(refusal, Some(status), RetryHint::default())))
+        }
+        Err(fault) => Err(failure::of_call(provider, fault)),
+    }
+}
+
+fn parse(document: &str) -> Result<Vec<String>, Error> {
+    let list: List = serde_json::from_str(document).map_err(|error| {
+        Error::new(Cause::BadAnswer, "The list of models makes no sense.").with_detail(error.to_string())
+    })?;
+    Ok(list.data.into_iter().map(|entry| entry.id).take(MOST_MODELS).collect())
+}

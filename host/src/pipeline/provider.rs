@@ -1,0 +1,184 @@
+//! A configured provider, ready to be called: its plugin with its settings, its upstream, its budget and figures.
+
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use hyper::header::HeaderName;
+
+use super::retry::Budget;
+use crate::config::{self, Limits, PluginLimits, Retries, Timeouts};
+use crate::error::{Cause, Error};
+use crate::plugin::{self, Generation, LoadError, Operation, ProviderPlugin};
+use crate::telemetry::{Metrics, ProviderMetrics};
+use crate::upstream::{Endpoint, EndpointOptions};
+
+/// Connections that nobody uses are closed after this long.
+const POOL_IDLE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// A configured provider. Cheap to clone; a request or a stream holds on to the one that it began with.
+#[derive(Clone)]
+pub struct Provider(Arc<Inner>);
+
+struct Inner {
+    config: config::Provider,
+    limits: Limits,
+    plugin: Arc<ProviderPlugin>,
+    upstream: Arc<Upstream>,
+}
+
+/// What outlives a change of the plugin: connections, the retry budget, the figures, the models that were found.
+struct Upstream {
+    endpoint: Option<Endpoint>,
+    budget: Budget,
+    metrics: ProviderMetrics,
+    /// The models that the upstream says it has; set once it has been asked.
+    discovered: OnceLock<ArcSwap<Vec<String>>>,
+}
+
+/// Why a provider of the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Its plugin cannot be used with its settings.
+    #[error("provider `{0}`: the plugin `{1}` cannot be used: {2}")]
+    Plugin(String, String, LoadError),
+    /// Its upstream cannot be used.
+    #[error("provider `{0}`: {1}")]
+    Upstream(String, String),
+}
+
+impl Provider {
+    /// Makes a provider, taking over from the one before under this name what has not changed.
+    pub(super) async fn build(
+        config: &config::Provider,
+        limits: &Limits,
+        plugin_limits: &PluginLimits,
+        generation: Arc<Generation>,
+        metrics: &Metrics,
+        before: Option<&Self>,
+    ) -> Result<Self, BuildError> {
+        let reused = before.filter(|before| before.0.plugin.fits(&generation, &config.settings, plugin_limits));
+        let plugin = match reused {
+            Some(before) => Arc::clone(&before.0.plugin),
+            None => {
+                let metrics = metrics.plugin(&config.plugin, &plugin::FUNCTIONS);
+                let plugin = ProviderPlugin::new(generation, &config.settings, plugin_limits.clone(), metrics).await;
+                plugin.map_err(|error| BuildError::Plugin(config.name.clone(), config.plugin.clone(), error))?
+            }
+        };
+        let kept = before.filter(|before| before.0.config == *config).map(|before| Arc::clone(&before.0.upstream));
+        let upstream = match kept {
+            Some(upstream) => upstream,
+            None => Arc::new(Upstream {
+                endpoint: endpoint(config).map_err(|error| BuildError::Upstream(config.name.clone(), error))?,
+                budget: Budget::new(config.retries.budget_ratio),
+                metrics: metrics.provider(&config.name),
+                discovered: OnceLock::new(),
+            }),
+        };
+        Ok(Self(Arc::new(Inner { config: config.clone(), limits: limits.clone(), plugin, upstream })))
+    }
+
+    /// Its name in the configuration.
+    pub fn name(&self) -> &str {
+        &self.0.config.name
+    }
+
+    pub(super) fn config(&self) -> &config::Provider {
+        &self.0.config
+    }
+
+    pub(super) fn plugin(&self) -> &Arc<ProviderPlugin> {
+        &self.0.plugin
+    }
+
+    pub(super) fn supports(&self, operation: Operation) -> bool {
+        self.0.plugin.generation().descriptor.operations.contains(&operation)
+    }
+
+    pub(super) fn timeouts(&self) -> &Timeouts {
+        &self.0.config.timeouts
+    }
+
+    pub(super) fn retries(&self) -> &Retries {
+        &self.0.config.retries
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(super) fn forward_headers(&self) -> &[HeaderName] {
+        &self.0.config.forward_headers
+    }
+
+    pub(super) fn budget(&self) -> &Budget {
+        &self.0.upstream.budget
+    }
+
+    pub(super) fn metrics(&self) -> &ProviderMetrics {
+        &self.0.upstream.metrics
+    }
+
+    /// Keeps what the upstream says that it has.
+    pub(super) fn set_discovered(&self, models: Vec<String>) {
+        self.0.upstream.discovered.get_or_init(ArcSwap::default).store(Arc::new(models));
+    }
+
+    /// The upstream, if the provider has one.
+    pub(super) fn endpoint(&self) -> Result<&Endpoint, Error> {
+        self.0.upstream.endpoint.as_ref().ok_or_else(|| {
+            let name = self.name();
+            let message = format!("The provider `{name}` has no `base_url`, but its plugin wants to call an upstream.");
+            Error::new(Cause::Internal, message)
+        })
+    }
+
+    /// Whether this is the same provider with the same connections, whatever plugin it runs on.
+    pub(super) fn shares_upstream(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0.upstream, &other.0.upstream)
+    }
+
+    /// The models that the operator named, or else those that the upstream says it has.
+    pub(super) fn models(&self) -> Vec<String> {
+        if !self.0.config.models.is_empty() {
+            return self.0.config.models.clone();
+        }
+        self.0.upstream.discovered.get().map(|models| models.load().to_vec()).unwrap_or_default()
+    }
+
+    /// Whether the provider has this model, as far as it is known.
+    pub(super) fn has_model(&self, model: &str) -> bool {
+        let named = &self.0.config.models;
+        if !named.is_empty() {
+            return named.iter().any(|name| name == model);
+        }
+        self.0.upstream.discovered.get().is_some_and(|models| models.load().iter().any(|name| name == model))
+    }
+
+    /// Takes the credential out of an error's texts, where an upstream has quoted it.
+    pub(super) fn scrub(&self, mut error: Error) -> Error {
+        let Some(secret) = self.0.config.api_key.as_ref().map(config::Secret::expose) else { return error };
+        // A secret of a few letters would tear words apart, and is none.
+        if secret.len() >= 8 {
+            if error.message.contains(secret) {
+                error.message = error.message.replace(secret, "***");
+            }
+            error.detail = error.detail.map(|detail| detail.replace(secret, "***"));
+        }
+        error
+    }
+}
+
+fn endpoint(config: &config::Provider) -> Result<Option<Endpoint>, String> {
+    let Some(base_url) = config.base_url.clone() else { return Ok(None) };
+    let options = EndpointOptions {
+        provider: config.name.clone(),
+        base_url,
+        secret: config.api_key.as_ref().map(|secret| secret.expose().into()),
+        headers: config.headers.clone(),
+        connect_timeout: config.timeouts.connect,
+        ca_file: config.ca_file.clone(),
+        pool_idle: POOL_IDLE,
+    };
+    Endpoint::new(options).map(Some).map_err(|error| error.to_string())
+}

@@ -1,0 +1,230 @@
+//! The gateway as a whole: the snapshot that requests see, and how it is made anew while they run.
+//!
+//! A reload reads the configuration, loads what plugin files have changed, and makes a new snapshot aside that takes
+//! over what did not change. Only a snapshot that is good in all its parts is swapped in; else the old one goes on
+//! serving. Requests that run keep the snapshot that they began with.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Mutex;
+
+use super::discovery;
+use super::provider::{BuildError, Provider};
+use super::snapshot::Snapshot;
+use crate::config::{self, Config, Source};
+use crate::plugin::{Library, LoadError, PluginState, Sandbox};
+use crate::telemetry::Metrics;
+
+/// The gateway: what every request starts from.
+pub struct Gateway {
+    snapshot: ArcSwap<Snapshot>,
+    metrics: Metrics,
+    source: Source,
+    /// One reload at a time. Requests never take this lock.
+    library: Mutex<Library>,
+    /// What operators see, replaced after each reload.
+    plugins: ArcSwap<Vec<PluginState>>,
+    config_error: ArcSwap<Option<String>>,
+}
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is invalid.
+    #[error("{0}")]
+    Config(#[from] config::Errors),
+    /// The sandbox cannot be made on this machine.
+    #[error("the sandbox cannot be made: {0}")]
+    Sandbox(String),
+    /// Providers cannot be used.
+    #[error("{}", list(.0))]
+    Providers(Vec<BuildError>),
+}
+
+/// What a reload did.
+#[derive(Debug, Default)]
+pub struct Reloaded {
+    /// What was wrong. What it concerns goes on as it was.
+    pub errors: Vec<String>,
+}
+
+impl Gateway {
+    /// Makes everything ready, or says why not.
+    pub async fn start(source: Source, config: Config, metrics: Metrics) -> Result<Arc<Self>, StartError> {
+        let sandbox = Sandbox::new(&config.plugins.cache).map_err(|error| StartError::Sandbox(error.to_string()))?;
+        let mut library = Library::new(sandbox, config.plugins.path.clone());
+        library.refresh(&plugin_names(&config)).await;
+        let config = Arc::new(config);
+        let (providers, errors) = build(&config, &mut library, &metrics, None).await;
+        if !errors.is_empty() {
+            return Err(StartError::Providers(errors));
+        }
+        let gateway = Arc::new(Self {
+            plugins: ArcSwap::from_pointee(library.states()),
+            snapshot: ArcSwap::from_pointee(Snapshot::new(config, providers)),
+            library: Mutex::new(library),
+            config_error: ArcSwap::default(),
+            metrics,
+            source,
+        });
+        gateway.report_plugins();
+        for provider in gateway.snapshot().providers() {
+            discovery::start(&gateway, provider);
+        }
+        Ok(gateway)
+    }
+
+    /// What a request sees from start to end.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// The figures.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The plugins as they stand.
+    pub fn plugins(&self) -> Arc<Vec<PluginState>> {
+        self.plugins.load_full()
+    }
+
+    /// Why the configuration as it stands now does not serve, if it does not.
+    pub fn config_error(&self) -> Option<String> {
+        (**self.config_error.load()).clone()
+    }
+
+    /// Reads configuration and plugins anew and swaps in what is good.
+    pub async fn reload(self: &Arc<Self>) -> Reloaded {
+        let mut library = self.library.lock().await;
+        let before = self.snapshot();
+        let mut reloaded = Reloaded::default();
+        let config = self.reload_config(&before, &mut reloaded);
+        for name in library.refresh(&plugin_names(&config)).await {
+            self.metrics.count_plugin_reload_error(&name);
+        }
+        let (providers, errors) = build(&config, &mut library, &self.metrics, Some(&before)).await;
+        reloaded.errors.extend(library.states().into_iter().filter_map(|plugin| {
+            let error = plugin.error?;
+            Some(format!("plugin `{}`: {error}", plugin.name))
+        }));
+        if errors.is_empty() {
+            self.swap(&before, Snapshot::new(config, providers));
+        } else {
+            for error in errors {
+                tracing::error!("the reload was refused, the gateway goes on as before: {error}");
+                reloaded.errors.push(error.to_string());
+            }
+        }
+        self.plugins.store(Arc::new(library.states()));
+        self.report_plugins();
+        reloaded
+    }
+
+    fn swap(self: &Arc<Self>, before: &Snapshot, after: Snapshot) {
+        self.snapshot.store(Arc::new(after));
+        for provider in self.snapshot().providers() {
+            let is_new = before.provider(provider.name()).is_none_or(|before| !before.shares_upstream(provider));
+            if is_new {
+                discovery::start(self, provider);
+            }
+        }
+    }
+
+    /// The configuration as it stands now if it is valid, else the one that serves.
+    fn reload_config(&self, before: &Snapshot, reloaded: &mut Reloaded) -> Arc<Config> {
+        match config::load(&self.source) {
+            Ok(config) if config == **before.config() => {
+                self.config_error.store(Arc::default());
+                Arc::clone(before.config())
+            }
+            Ok(config) => {
+                self.config_error.store(Arc::default());
+                for key in only_at_start(before.config(), &config) {
+                    tracing::warn!("a change of `{key}` takes effect at the next start");
+                }
+                tracing::info!("the configuration was reloaded");
+                self.metrics.count_config_reload(true);
+                Arc::new(config)
+            }
+            Err(errors) => {
+                tracing::error!("the configuration is invalid, the one before goes on serving: {errors}");
+                self.metrics.count_config_reload(false);
+                self.config_error.store(Arc::new(Some(errors.to_string())));
+                reloaded.errors.push(errors.to_string());
+                Arc::clone(before.config())
+            }
+        }
+    }
+
+    fn report_plugins(&self) {
+        for plugin in self.plugins().iter() {
+            let generation = plugin.serving.as_ref().map_or(0, |serving| serving.generation);
+            self.metrics.plugin(&plugin.name, &[]).set_generation(generation);
+        }
+    }
+}
+
+/// Makes the providers of a configuration, taking over from those before. A plugin's new file whose settings do not
+/// fit any more leaves the generation before it in service.
+async fn build(
+    config: &Config,
+    library: &mut Library,
+    metrics: &Metrics,
+    before: Option<&Snapshot>,
+) -> (Vec<Provider>, Vec<BuildError>) {
+    let (mut providers, mut errors) = (Vec::new(), Vec::new());
+    for provider in &config.providers {
+        let before = before.and_then(|before| before.provider(&provider.name));
+        match build_one(config, provider, library, metrics, before).await {
+            Ok(provider) => providers.push(provider),
+            Err(error) => errors.push(error),
+        }
+    }
+    (providers, errors)
+}
+
+async fn build_one(
+    config: &Config,
+    provider: &config::Provider,
+    library: &mut Library,
+    metrics: &Metrics,
+    before: Option<&Provider>,
+) -> Result<Provider, BuildError> {
+    let unusable =
+        |error: LoadError| BuildError::Plugin(provider.name.clone(), provider.plugin.clone(), error);
+    let generation = library.generation(&provider.plugin).map_err(unusable)?;
+    let plugin_limits = config.plugins.limits_of(&provider.plugin);
+    let built = Provider::build(provider, &config.limits, plugin_limits, generation, metrics, before).await;
+    let (Err(BuildError::Plugin(_, _, error)), Some(before)) = (&built, before) else { return built };
+    let old = Arc::clone(before.plugin().generation());
+    if before.config().plugin != provider.plugin || old.name != provider.plugin {
+        return built;
+    }
+    tracing::error!(plugin = provider.plugin, "the new file was not taken into service: {error}");
+    library.fall_back(Arc::clone(&old), error.clone());
+    Provider::build(provider, &config.limits, plugin_limits, old, metrics, Some(before)).await
+}
+
+fn plugin_names(config: &Config) -> Vec<&str> {
+    let names: BTreeSet<&str> = config.providers.iter().map(|provider| provider.plugin.as_str()).collect();
+    names.into_iter().collect()
+}
+
+/// Keys of the configuration that a reload cannot change.
+fn only_at_start(before: &Config, after: &Config) -> Vec<&'static str> {
+    let changed = [
+        ("listen", before.listen != after.listen),
+        ("admin_listen", before.admin_listen != after.admin_listen),
+        ("plugins.path", before.plugins.path != after.plugins.path),
+        ("plugins.cache", before.plugins.cache != after.plugins.cache),
+        ("client_timeouts", before.client_timeouts != after.client_timeouts),
+    ];
+    changed.into_iter().filter_map(|(key, has_changed)| has_changed.then_some(key)).collect()
+}
+
+fn list(errors: &[BuildError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,74 @@
+//! What one request sees from start to end: the configuration and the providers made of it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::provider::Provider;
+use crate::config::Config;
+
+/// The configuration and the providers, as they were at one moment. Never changed, only replaced.
+pub struct Snapshot {
+    config: Arc<Config>,
+    providers: Vec<Provider>,
+}
+
+/// A model as `GET /v1/models` lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedModel {
+    /// What a client asks for.
+    pub id: String,
+    /// The provider that answers.
+    pub owned_by: String,
+}
+
+impl Snapshot {
+    pub(super) fn new(config: Arc<Config>, providers: Vec<Provider>) -> Self {
+        Self { config, providers }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// The providers, in the order of the configuration.
+    pub fn providers(&self) -> &[Provider] {
+        &self.providers
+    }
+
+    /// The provider of this name.
+    pub fn provider(&self, name: &str) -> Option<&Provider> {
+        self.providers.iter().find(|provider| provider.name() == name)
+    }
+
+    /// What clients can ask for: the configured names, then each provider's models. A name that leads elsewhere
+    /// already is listed with its provider in front.
+    pub fn models(&self) -> Vec<ListedModel> {
+        let mut taken: HashSet<String> = HashSet::new();
+        let mut listed = Vec::new();
+        for model in &self.config.models {
+            taken.insert(model.name.clone());
+            listed.push(ListedModel { id: model.name.clone(), owned_by: model.target.provider.clone() });
+        }
+        for provider in &self.providers {
+            for model in provider.models() {
+                // `x/y` would be taken for the model `y` of a provider `x`, if there is one.
+                let misleads = model.split_once('/').is_some_and(|(prefix, _)| self.provider(prefix).is_some());
+                let is_free = !misleads && taken.insert(model.clone());
+                let id = if is_free { model } else { format!("{}/{model}", provider.name()) };
+                listed.push(ListedModel { id, owned_by: provider.name().to_owned() });
+            }
+        }
+        listed
+    }
+
+    /// The listed model of this name. `provider/model` is found too, whichever form the list has.
+    pub fn model(&self, id: &str) -> Option<ListedModel> {
+        if let Some(model) = self.models().into_iter().find(|model| model.id == id) {
+            return Some(model);
+        }
+        let (provider, model) = id.split_once('/')?;
+        let provider = self.provider(provider).filter(|provider| provider.has_model(model))?;
+        Some(ListedModel { id: id.to_owned(), owned_by: provider.name().to_owned() })
+    }
+}

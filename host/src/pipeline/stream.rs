@@ -1,0 +1,450 @@
+//! A streamed answer on its way to the client.
+//!
+//! Whatever the upstream sends, the client sees one grammar (`chat::stream`), framed as server-sent events and ended
+//! by `[DONE]`. Events that conform are relayed as the bytes they came as; from the first one that does not, the
+//! plugin translates the rest. Nothing is read from the upstream before the client has taken what was read already.
+
+mod source;
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::time::{Instant, Sleep};
+
+use self::source::Source;
+use super::account::Account;
+use super::chat::ChatRequest;
+use super::provider::Provider;
+use crate::chat::stream::{Sequence, Verdict};
+use crate::error::{Cause, Error};
+use crate::plugin::{self, Call, Position, ResponseHead, ResponseMode, UpstreamRequest};
+use crate::upstream::{Batch, Event, Events};
+
+const DONE: &str = "[DONE]";
+const DONE_EVENT: &[u8] = b"data: [DONE]\n\n";
+
+/// What keeps proxies on the way from closing a stream while the upstream thinks.
+const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
+
+/// A streamed answer. Dropping it cancels the upstream's call.
+pub struct Relay {
+    source: Source,
+    sequence: Sequence,
+    silence: Silence,
+    /// What `open` has read ahead.
+    first: Option<Bytes>,
+    account: Option<Account>,
+}
+
+/// What reading on gave.
+enum Step {
+    /// Bytes for the client, perhaps none yet.
+    Bytes(Bytes),
+    /// The upstream has said all it has to say.
+    Ended,
+}
+
+impl Relay {
+    /// Opens the stream of an upstream: returns when there is something for the client, so that an error before that
+    /// keeps its HTTP status.
+    pub(super) async fn open(
+        provider: &Provider,
+        request: &ChatRequest,
+        call: &Call,
+        upstream: &UpstreamRequest,
+        head: ResponseHead,
+        events: Events,
+    ) -> Result<Self, Error> {
+        let timeouts = provider.timeouts();
+        let source = Source::upstream(provider, request, call, upstream.carry.clone(), head, events);
+        let source = match upstream.response {
+            ResponseMode::Forward => source,
+            ResponseMode::Decode => source.decoding(None).await?,
+        };
+        let silence = Silence::new(timeouts.first_byte, timeouts.idle);
+        Self::begin(source, Sequence::new(call.include_usage).with_model(&*call.model), silence).await
+    }
+
+    /// Opens the stream of a plugin that answers by itself.
+    pub(super) async fn local(chunks: Vec<String>, request: &ChatRequest, call: &Call) -> Result<Self, Error> {
+        let silence = Silence::new(Duration::MAX, Duration::MAX);
+        let sequence = Sequence::new(request.peek.include_usage).with_model(&*call.model);
+        Self::begin(Source::Local(chunks.into_iter()), sequence, silence).await
+    }
+
+    async fn begin(source: Source, sequence: Sequence, silence: Silence) -> Result<Self, Error> {
+        let mut relay = Self { source, sequence, silence, first: None, account: None };
+        loop {
+            match relay.step().await? {
+                Step::Bytes(bytes) if bytes.is_empty() => {}
+                Step::Bytes(bytes) => {
+                    relay.silence.has_begun();
+                    relay.first = Some(bytes);
+                    return Ok(relay);
+                }
+                Step::Ended => {
+                    let closing = relay.close().await?;
+                    relay.first = Some(closing);
+                    return Ok(relay);
+                }
+            }
+        }
+    }
+
+    /// Hands over the account of the request, to be closed when the stream ends, however it does.
+    pub(super) fn set_account(&mut self, account: Account) {
+        self.account = Some(account);
+    }
+
+    /// The next bytes for the client; `None` after the last.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        loop {
+            if matches!(self.source, Source::Ended) {
+                self.settle(None);
+                return None;
+            }
+            match self.step().await {
+                // A sign of life of the upstream becomes one for the client.
+                Ok(Step::Bytes(bytes)) if bytes.is_empty() => {
+                    if self.silence.was_long() {
+                        return Some(Bytes::from_static(KEEP_ALIVE));
+                    }
+                }
+                Ok(Step::Bytes(bytes)) => return Some(bytes),
+                Ok(Step::Ended) => match self.close().await {
+                    Ok(closing) => return Some(closing),
+                    Err(error) => return Some(self.fail(error)),
+                },
+                Err(error) => return Some(self.fail(error)),
+            }
+        }
+    }
+
+    /// Reads on and translates what came.
+    async fn step(&mut self) -> Result<Step, Error> {
+        match &mut self.source {
+            Source::Drained | Source::Ended => Ok(Step::Ended),
+            Source::Local(chunks) => match chunks.next() {
+                Some(chunk) => {
+                    let mut out = BytesMut::new();
+                    write_chunk(&mut self.sequence, chunk, &mut out)?;
+                    Ok(Step::Bytes(out.freeze()))
+                }
+                None => Ok(Step::Ended),
+            },
+            Source::Upstream(upstream) => {
+                let batch = match self.silence.wait(upstream.events.next()).await? {
+                    Some(batch) => batch?,
+                    None => return self.rest().await,
+                };
+                self.silence.heard(!batch.is_empty());
+                if upstream.decoder.is_some() { self.translate(batch).await } else { self.forward(batch).await }
+            }
+        }
+    }
+
+    /// Relays the events that conform. From the first that does not, the plugin takes over.
+    async fn forward(&mut self, batch: Batch) -> Result<Step, Error> {
+        let mut out = Out::default();
+        let mut events = batch.into_iter();
+        while let Some(event) = events.next() {
+            if event.data() == DONE.as_bytes() {
+                self.end_source();
+                return Ok(out.or_ended());
+            }
+            match self.sequence.admit(event.data()) {
+                Verdict::Relay => out.push(event.to_canonical()),
+                Verdict::Drop => {}
+                verdict => {
+                    tracing::debug!("a stream is handed to the plugin: {verdict:?}");
+                    let rest = std::iter::once(event).chain(events).collect();
+                    return self.take_over(out, rest).await;
+                }
+            }
+        }
+        Ok(Step::Bytes(out.into_bytes()))
+    }
+
+    /// Hands the stream to the plugin, from these events on.
+    async fn take_over(&mut self, out: Out, rest: Vec<Event>) -> Result<Step, Error> {
+        let position = self.sequence.position();
+        let position = position.map(|(id, created, model)| Position { id: id.into(), created, model: model.into() });
+        let source = std::mem::replace(&mut self.source, Source::Ended);
+        self.source = source.decoding(position).await?;
+        let outcome = self.push(rest.iter()).await;
+        match (outcome, out.is_empty()) {
+            // What came before the error was good and must not be lost.
+            (Err(error), false) => {
+                self.source = Source::Ended;
+                let mut out = out.into_buffer();
+                out.extend_from_slice(&self.fail(error));
+                Ok(Step::Bytes(out.freeze()))
+            }
+            (Err(error), true) => Err(error),
+            (Ok(translated), _) => {
+                let mut out = out.into_buffer();
+                out.extend_from_slice(&translated);
+                let has_ended = self.take_ended();
+                if out.is_empty() && has_ended { Ok(Step::Ended) } else { Ok(Step::Bytes(out.freeze())) }
+            }
+        }
+    }
+
+    /// Has the plugin translate a batch.
+    async fn translate(&mut self, batch: Batch) -> Result<Step, Error> {
+        if batch.is_empty() {
+            return Ok(Step::Bytes(Bytes::new()));
+        }
+        let bytes = self.push(batch.iter()).await?;
+        let has_ended = self.take_ended();
+        if bytes.is_empty() && has_ended { Ok(Step::Ended) } else { Ok(Step::Bytes(bytes)) }
+    }
+
+    async fn push(&mut self, events: impl Iterator<Item = &Event>) -> Result<Bytes, Error> {
+        let Source::Upstream(upstream) = &mut self.source else { return Ok(Bytes::new()) };
+        let events: Vec<plugin::Event> = events
+            .map(|event| plugin::Event { name: event.name().to_owned(), data: event.text().to_owned() })
+            .collect();
+        let progress = upstream.push(&events).await?;
+        upstream.has_ended = progress.ended;
+        self.write_all(progress.chunks)
+    }
+
+    fn write_all(&mut self, chunks: Vec<String>) -> Result<Bytes, Error> {
+        let mut out = BytesMut::with_capacity(chunks.iter().map(|chunk| chunk.len() + 8).sum());
+        for chunk in chunks {
+            write_chunk(&mut self.sequence, chunk, &mut out)?;
+        }
+        Ok(out.freeze())
+    }
+
+    /// What is left when the upstream has closed the stream: an event that stood unfinished, and what the plugin owes.
+    async fn rest(&mut self) -> Result<Step, Error> {
+        let Source::Upstream(upstream) = &mut self.source else { return Ok(Step::Ended) };
+        // An event without its blank line counts if it is complete: a cut document does not parse.
+        let trailing = upstream.events.trailing().map(|trailing| trailing.event.clone());
+        let trailing = trailing.filter(|event| event.data() == DONE.as_bytes() || is_json(event.data()));
+        let mut out = BytesMut::new();
+        if let Some(event) = trailing.filter(|event| event.data() != DONE.as_bytes()) {
+            let batch = Batch::from(event);
+            let has_decoder = upstream.decoder.is_some();
+            let step = if has_decoder { self.translate(batch).await } else { self.forward(batch).await }?;
+            if let Step::Bytes(bytes) = step {
+                out.extend_from_slice(&bytes);
+            }
+        }
+        if let Source::Upstream(upstream) = &mut self.source
+            && let Some(decoder) = &mut upstream.decoder
+        {
+            let owed = decoder.finish().await.map_err(|error| upstream.plugin_error(error))?;
+            out.extend_from_slice(&self.write_all(owed)?);
+        }
+        self.end_source();
+        Ok(if out.is_empty() { Step::Ended } else { Step::Bytes(out.freeze()) })
+    }
+
+    /// Whether the plugin has said that the stream is complete; the upstream is let go if so.
+    fn take_ended(&mut self) -> bool {
+        let has_ended = matches!(&self.source, Source::Upstream(upstream) if upstream.has_ended);
+        if has_ended {
+            self.end_source();
+        }
+        has_ended
+    }
+
+    fn end_source(&mut self) {
+        if let Source::Upstream(upstream) = std::mem::replace(&mut self.source, Source::Drained) {
+            upstream.release();
+        }
+    }
+
+    /// The end of a complete answer: the usage that is still owed, and `[DONE]`.
+    async fn close(&mut self) -> Result<Bytes, Error> {
+        self.end_source();
+        let usage = self.sequence.end()?;
+        self.source = Source::Ended;
+        let mut out = BytesMut::new();
+        if let Some(usage) = usage {
+            write_event(&usage, &mut out);
+        }
+        out.put_slice(DONE_EVENT);
+        Ok(out.freeze())
+    }
+
+    /// The end of an answer that broke off: an event that SDKs raise as an error, and `[DONE]`.
+    fn fail(&mut self, error: Error) -> Bytes {
+        self.source = Source::Ended;
+        let mut out = BytesMut::new();
+        let error = match &self.account {
+            Some(account) => account.scrub(error),
+            None => error,
+        };
+        write_event(&error.to_json(), &mut out);
+        out.put_slice(DONE_EVENT);
+        self.settle(Some(error));
+        out.freeze()
+    }
+
+    /// Closes the account, once.
+    fn settle(&mut self, error: Option<Error>) {
+        let Some(mut account) = self.account.take() else { return };
+        account.set_usage(self.sequence.usage());
+        match error {
+            Some(error) => account.failed(&error),
+            None => account.succeeded(),
+        }
+    }
+}
+
+impl Drop for Relay {
+    /// The client left before the end: what it used until then is still counted.
+    fn drop(&mut self) {
+        if let Some(account) = &mut self.account {
+            account.set_usage(self.sequence.usage());
+        }
+    }
+}
+
+/// Frames one chunk of a plugin's, made to conform where it does not.
+fn write_chunk(sequence: &mut Sequence, chunk: String, out: &mut BytesMut) -> Result<(), Error> {
+    // A line end can only stand between tokens; inside an event it would start a new field.
+    let chunk = if memchr::memchr2(b'\n', b'\r', chunk.as_bytes()).is_some() {
+        chunk.replace(['\n', '\r'], " ")
+    } else {
+        chunk
+    };
+    match sequence.admit(chunk.as_bytes()) {
+        Verdict::Relay => write_event(&chunk, out),
+        Verdict::Drop => {}
+        Verdict::Failed(error) => return Err(error),
+        Verdict::Departs(_) => {
+            for chunk in sequence.repair(&chunk)? {
+                write_event(&chunk, out);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_event(data: &str, out: &mut BytesMut) {
+    out.reserve(data.len() + 8);
+    out.put_slice(b"data: ");
+    out.put_slice(data.as_bytes());
+    out.put_slice(b"\n\n");
+}
+
+fn is_json(data: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok()
+}
+
+/// Bytes for the client: one event alone, as nearly always, is not copied.
+#[derive(Default)]
+struct Out {
+    first: Option<Bytes>,
+    more: BytesMut,
+}
+
+impl Out {
+    fn push(&mut self, event: Bytes) {
+        match self.first.take() {
+            None if self.more.is_empty() => self.first = Some(event),
+            None => self.more.extend_from_slice(&event),
+            Some(first) => {
+                self.more.reserve(first.len() + event.len());
+                self.more.extend_from_slice(&first);
+                self.more.extend_from_slice(&event);
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.first.is_none() && self.more.is_empty()
+    }
+
+    fn into_bytes(self) -> Bytes {
+        self.first.unwrap_or_else(|| self.more.freeze())
+    }
+
+    fn into_buffer(self) -> BytesMut {
+        self.first.map_or(self.more, |first| BytesMut::from(&*first))
+    }
+
+    fn or_ended(self) -> Step {
+        if self.is_empty() { Step::Ended } else { Step::Bytes(self.into_bytes()) }
+    }
+}
+
+/// Bounds how long an upstream may be silent: no line for `idle`, or nothing but signs of life for `longest`.
+struct Silence {
+    idle: Duration,
+    longest: Duration,
+    /// Set when the timer was last known to be needed; moved when it fires, not for every event.
+    timer: Pin<Box<Sleep>>,
+    last_line: Instant,
+    last_event: Instant,
+    last_kept_alive: Instant,
+    has_begun: bool,
+}
+
+impl Silence {
+    fn new(first_byte: Duration, idle: Duration) -> Self {
+        let now = Instant::now();
+        let (idle, longest) = (idle.min(MAX_WAIT), first_byte.max(idle).min(MAX_WAIT));
+        let timer = Box::pin(tokio::time::sleep_until(now + longest.min(idle.max(first_byte.min(MAX_WAIT)))));
+        Self { idle, longest, timer, last_line: now, last_event: now, last_kept_alive: now, has_begun: false }
+    }
+
+    fn has_begun(&mut self) {
+        self.has_begun = true;
+    }
+
+    fn heard(&mut self, is_event: bool) {
+        let now = Instant::now();
+        self.last_line = now;
+        if is_event {
+            self.last_event = now;
+        }
+    }
+
+    /// Whether the client has heard nothing for so long that it should be told that the stream lives.
+    fn was_long(&mut self) -> bool {
+        const QUIET: Duration = Duration::from_secs(5);
+        let quiet_since = self.last_event.max(self.last_kept_alive);
+        let is_long = self.has_begun && quiet_since.elapsed() >= QUIET;
+        if is_long {
+            self.last_kept_alive = Instant::now();
+        }
+        is_long
+    }
+
+    /// When the silence is too long, as things stand.
+    fn deadline(&self) -> Instant {
+        // Before the first event the upstream may think for as long as it may take to its first byte.
+        let line = if self.has_begun { self.idle } else { self.longest };
+        (self.last_line + line).min(self.last_event + self.longest)
+    }
+
+    async fn wait<T>(&mut self, next: impl Future<Output = T>) -> Result<T, Error> {
+        let mut next = std::pin::pin!(next);
+        loop {
+            tokio::select! {
+                biased;
+                value = &mut next => return Ok(value),
+                () = &mut self.timer => {
+                    let deadline = self.deadline();
+                    if deadline <= Instant::now() {
+                        return Err(Error::new(Cause::Timeout, "The upstream went silent in the middle of its answer."));
+                    }
+                    self.timer.as_mut().reset(deadline);
+                }
+            }
+        }
+    }
+}
+
+/// Stands for "for ever" where a clock has to be set.
+const MAX_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -1,0 +1,135 @@
+//! `weir serve`: from the configuration to the drained server.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use weir::api::{Api, Listener};
+use weir::config::{self, Config, Source, Watcher};
+use weir::pipeline::Gateway;
+use weir::server::{self, Options, Tls};
+use weir::telemetry::{self, Metrics};
+
+/// Serves until SIGTERM or SIGINT, then drains.
+pub(crate) fn run(source: Source) -> anyhow::Result<()> {
+    let config = config::load(&source)?;
+    let log = telemetry::start_log(&config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(serve(source, config));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    log.flush();
+    served
+}
+
+async fn serve(source: Source, config: Config) -> anyhow::Result<()> {
+    // Everything that can fail at the start fails before the first connection is taken.
+    let tls = tls(&config)?;
+    let listener = listen(config.listen)?;
+    let admin_listener = config.admin_listen.map(listen).transpose()?;
+    let watcher = Watcher::start(config.files())?;
+    let options = options(&config, tls.clone());
+    let gateway = Gateway::start(source, config, Metrics::new()).await?;
+
+    let stop = stop_signal()?;
+    announce(&listener, "listening", tls.is_some())?;
+    let admin = match admin_listener {
+        None => None,
+        Some(listener) => {
+            announce(&listener, "listening for administration", false)?;
+            let api = Api::new(Arc::clone(&gateway), Listener::Administration);
+            let options = Options { tls: None, ..options.clone() };
+            Some(tokio::spawn(server::serve(listener, options, api, stopped(stop.clone()))))
+        }
+    };
+    tokio::spawn(keep_reloading(Arc::clone(&gateway), watcher, tls));
+    let api = Api::new(gateway, Listener::Public);
+    let drained = server::serve(listener, options, api, stopped(stop)).await;
+    if let Some(admin) = admin {
+        admin.await?;
+    }
+    match drained.aborted {
+        0 => tracing::info!("stopped: all requests in flight were answered"),
+        aborted => tracing::warn!(aborted, "stopped: requests in flight were cut off"),
+    }
+    Ok(())
+}
+
+/// The certificate of the configuration, if it has one.
+pub(crate) fn tls(config: &Config) -> anyhow::Result<Option<Tls>> {
+    let Some(files) = &config.tls else { return Ok(None) };
+    Ok(Some(Tls::load(&files.cert, &files.key)?))
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    server::listen(address).with_context(|| format!("cannot listen on {address}"))
+}
+
+fn options(config: &Config, tls: Option<Tls>) -> Options {
+    let (limits, timeouts) = (&config.limits, &config.client_timeouts);
+    Options {
+        tls,
+        header_bytes: limits.header_bytes,
+        headers: limits.headers,
+        connections: limits.connections,
+        streams: u32::try_from(limits.streams_per_connection).unwrap_or(u32::MAX),
+        header_timeout: timeouts.header,
+        body_timeout: timeouts.body,
+        keep_alive: timeouts.keep_alive,
+        write_timeout: timeouts.write,
+        drain: timeouts.drain,
+        ..Options::default()
+    }
+}
+
+/// Tells where it listens, in the log and, for a person at a terminal, with a line to try.
+fn announce(listener: &TcpListener, message: &'static str, has_tls: bool) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    tracing::info!(address = %address, tls = has_tls, "{message}");
+    Ok(())
+}
+
+/// Becomes true when the process is asked to stop.
+fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
+        tracing::info!("stopping: waiting for requests in flight");
+        let _ = sender.send(true);
+    });
+    Ok(receiver)
+}
+
+fn stopped(mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 'static {
+    async move {
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+}
+
+/// Reloads when a file has changed, and on SIGHUP.
+async fn keep_reloading(gateway: Arc<Gateway>, watcher: Watcher, tls: Option<Tls>) {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            tracing::error!(%error, "SIGHUP cannot be had: files that change are not taken up any more");
+            return;
+        }
+    };
+    loop {
+        tokio::select! { () = watcher.changed() => {} _ = hangup.recv() => {} }
+        gateway.reload().await;
+        let snapshot = gateway.snapshot();
+        let config = snapshot.config();
+        if let (Some(tls), Some(files)) = (&tls, &config.tls)
+            && let Err(error) = tls.replace(&files.cert, &files.key)
+        {
+            tracing::error!(%error, "the certificate was not replaced");
+        }
+        watcher.watch(config.files());
+    }
+}

@@ -1,0 +1,163 @@
+//! A log line as JSON: timestamp, level, logger and message, then the fields of the event in their order.
+
+use std::fmt::{self, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+use super::writer::Queue;
+
+/// A value is cut after so many bytes.
+const LONGEST_VALUE: usize = 8 << 10;
+
+/// Writes events as JSON lines.
+pub(super) struct Json {
+    queue: Queue,
+}
+
+impl Json {
+    pub(super) fn new(queue: Queue) -> Self {
+        Self { queue }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Json {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut line = String::with_capacity(384);
+        line.push_str("{\"timestamp\":\"");
+        write_time(&mut line, SystemTime::now());
+        let metadata = event.metadata();
+        let _ = write!(line, "\",\"level\":\"{}\",\"logger\":\"{}\"", metadata.level(), metadata.target());
+        event.record(&mut Fields(&mut line));
+        line.push_str("}\n");
+        self.queue.send(line.into_bytes());
+    }
+}
+
+/// Appends the fields of an event.
+struct Fields<'a>(&'a mut String);
+
+impl Fields<'_> {
+    fn key(&mut self, field: &Field) {
+        let _ = write!(self.0, ",\"{}\":", field.name());
+    }
+
+    fn text(&mut self, text: &str) {
+        let mut end = text.len().min(LONGEST_VALUE);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.0.push('"');
+        escape(self.0, text.get(..end).unwrap_or_default());
+        self.0.push('"');
+    }
+}
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.key(field);
+        self.text(&format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.key(field);
+        self.text(value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.key(field);
+        // JSON has no other numbers than finite ones. Microseconds are exact enough for what is logged.
+        let _ = if value.is_finite() { write!(self.0, "{value:.6}") } else { write!(self.0, "null") };
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.key(field);
+        let _ = write!(self.0, "{value}");
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.key(field);
+        let _ = write!(self.0, "{value}");
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.key(field);
+        let _ = write!(self.0, "{value}");
+    }
+}
+
+fn escape(line: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some(index) = rest.find(|character: char| matches!(character, '"' | '\\') || character.is_control()) {
+        let (plain, special) = rest.split_at(index);
+        line.push_str(plain);
+        let mut characters = special.chars();
+        match characters.next() {
+            Some('\n') => line.push_str("\\n"),
+            Some('\t') => line.push_str("\\t"),
+            Some(character @ ('"' | '\\')) => {
+                line.push('\\');
+                line.push(character);
+            }
+            Some(character) => {
+                let _ = write!(line, "\\u{:04x}", u32::from(character));
+            }
+            None => {}
+        }
+        rest = characters.as_str();
+    }
+    line.push_str(rest);
+}
+
+/// RFC 3339 in UTC, to the millisecond. The date is Howard Hinnant's `civil_from_days`.
+fn write_time(line: &mut String, time: SystemTime) {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (seconds, milliseconds) = (since.as_secs(), since.subsec_millis());
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    let _ = write!(line, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339() {
+        let cases = [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_795_237_887_042, "2026-11-21T05:11:27.042Z"),
+            (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
+        ];
+        for (milliseconds, expected) in cases {
+            let mut line = String::new();
+            write_time(&mut line, UNIX_EPOCH + Duration::from_millis(milliseconds));
+            assert_eq!(line, expected);
+        }
+    }
+
+    #[test]
+    fn whatever_is_logged_is_one_line_of_json() {
+        for text in ["plain", "a\"b\\c", "line\nbreak\r\u{1b}[31m", "\u{2028} ünïcode \0"] {
+            let mut line = String::from("\"");
+            escape(&mut line, text);
+            line.push('"');
+            assert!(!line.contains('\n'));
+            assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The log: which lines are written, and in which form.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::format::Json;
+use super::writer::Queue;
+use crate::config::{Log, LogFormat};
+
+/// Libraries whose detailed lines would hold URLs or headers, and with them secrets.
+const QUIET: [&str; 6] = ["hyper=warn", "hyper_util=warn", "h2=warn", "rustls=warn", "cranelift=warn", "wasmtime=warn"];
+
+/// Keeps the log's thread alive. [`LogGuard::flush`] before the process ends.
+pub struct LogGuard(Queue);
+
+impl LogGuard {
+    /// Waits until every line is written.
+    pub fn flush(self) {
+        self.0.flush();
+    }
+}
+
+/// Starts the log, once per process.
+pub fn start_log(log: &Log) -> LogGuard {
+    let queue = Queue::start();
+    let is_text = match log.format {
+        LogFormat::Json => false,
+        LogFormat::Text => true,
+        LogFormat::Auto => std::io::stdout().is_terminal(),
+    };
+    let registry = tracing_subscriber::registry().with(filter(&log.level));
+    let started = if is_text {
+        let writer = queue.clone();
+        registry.with(tracing_subscriber::fmt::layer().with_writer(move || writer.line())).try_init()
+    } else {
+        registry.with(Json::new(queue.clone())).try_init()
+    };
+    if let Err(error) = started {
+        eprintln!("weir: the log cannot be started: {error}");
+    }
+    LogGuard(queue)
+}
+
+/// The operator's filter, with the libraries kept quiet whatever it says.
+fn filter(level: &str) -> EnvFilter {
+    let directives = std::iter::once(level).chain(QUIET).collect::<Vec<_>>().join(",");
+    EnvFilter::builder().parse_lossy(directives)
+}

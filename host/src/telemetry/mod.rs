@@ -1,0 +1,13 @@
+//! The records: figures for Prometheus and lines in the log. Used by all, uses none.
+//!
+//! Both are written behind the request: a figure is an atomic addition on a handle that was looked up beforehand, and
+//! a log line goes into a queue that a thread of its own empties.
+
+mod format;
+mod log;
+mod metrics;
+mod process;
+mod writer;
+
+pub use log::{LogGuard, start_log};
+pub use metrics::{Metrics, PluginMetrics, ProviderMetrics};
