@@ -189,3 +189,34 @@ impl<D: StreamDecoder> DecoderCell<D> {
         self.0.borrow_mut().as_mut().map_err(|failure| failure.clone())?.finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Makes a chunk of each event but `fail`.
+    struct Echo;
+
+    impl StreamDecoder for Echo {
+        fn push(&mut self, events: Vec<Event>) -> Result<Progress, Failure> {
+            let chunks: Vec<String> = events.into_iter().map(|event| event.data).collect();
+            match chunks.iter().any(|chunk| chunk == "fail") {
+                true => Err(Failure::bad_answer("failed")),
+                false => Ok(Progress { chunks, ended: false }),
+            }
+        }
+    }
+
+    fn events(data: &[&str]) -> Vec<Event> {
+        data.iter().map(|data| Event { name: String::new(), data: (*data).to_owned() }).collect()
+    }
+
+    #[test]
+    fn a_failure_in_the_middle_of_a_batch_waits_until_what_came_before_is_handed_over() {
+        let decoder = DecoderCell::new(Ok(Echo));
+        assert_eq!(decoder.push(events(&["a", "b", "fail", "c"])).unwrap().chunks, ["a", "b"]);
+        assert_eq!(decoder.push(events(&["d"])).unwrap_err().message, "failed");
+        assert_eq!(decoder.finish().unwrap_err().message, "failed");
+        assert!(DecoderCell::new(Ok(Echo)).push(events(&["fail"])).is_err());
+    }
+}

@@ -32,34 +32,28 @@ impl FinishReason {
     /// Understands the spellings of all upstreams that are known, in any case. What nobody knows is a `stop`: a
     /// good answer must not fail because its end has a new name.
     pub fn from_upstream(reason: &str) -> Self {
-        const KNOWN: [(FinishReason, &[&str]); 4] = [
-            (FinishReason::Length, &["length", "max_tokens", "model_length", "model_context_window_exceeded"]),
-            (FinishReason::ToolCalls, &["tool_calls", "tool_use", "tool_call"]),
-            (FinishReason::FunctionCall, &["function_call"]),
-            (FinishReason::ContentFilter, FILTERED),
-        ];
-        let spelt = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(reason));
-        KNOWN.iter().find(|(_, names)| spelt(names)).map_or(Self::Stop, |(known, _)| *known)
+        match reason.to_ascii_lowercase().as_str() {
+            "length" | "max_tokens" | "model_length" | "model_context_window_exceeded" => Self::Length,
+            "tool_calls" | "tool_use" | "tool_call" => Self::ToolCalls,
+            "function_call" => Self::FunctionCall,
+            "content_filter"
+            | "content_filtered"
+            | "refusal"
+            | "guardrail_intervened"
+            | "safety"
+            | "recitation"
+            | "language"
+            | "blocklist"
+            | "prohibited_content"
+            | "spii"
+            | "model_armor"
+            | "image_safety"
+            | "image_prohibited_content"
+            | "image_recitation" => Self::ContentFilter,
+            _ => Self::Stop,
+        }
     }
 }
-
-/// What upstreams say when a safety system stepped in.
-const FILTERED: &[&str] = &[
-    "content_filter",
-    "content_filtered",
-    "refusal",
-    "guardrail_intervened",
-    "safety",
-    "recitation",
-    "language",
-    "blocklist",
-    "prohibited_content",
-    "spii",
-    "model_armor",
-    "image_safety",
-    "image_prohibited_content",
-    "image_recitation",
-];
 
 impl fmt::Display for FinishReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -147,7 +147,7 @@ text_or! {
         /// `none`, `auto` or `required`.
         Text,
         /// One tool, or some of them.
-        Named(NamedTool<'a>) in map,
+        Named(Box<NamedTool<'a>>) in map,
     }
 }
 
