@@ -1,6 +1,7 @@
 //! The `weir` binary: see `weir --help`.
 
 mod cli;
+mod memory;
 mod serve;
 
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! `weir serve`: from the configuration to the drained server.
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::memory;
 use weir::api::{Api, Listener};
 use weir::config::{self, Config, Source, Watcher};
 use weir::pipeline::Gateway;
@@ -35,8 +37,11 @@ async fn serve(source: Source, config: Config) -> anyhow::Result<()> {
     let options = options(&config, tls.clone());
     let gateway = Gateway::start(source, config, Metrics::new()).await?;
 
+    memory::give_back();
+
     let stop = stop_signal()?;
     announce(&listener, "listening", tls.is_some())?;
+    greet(&gateway, &listener, tls.is_some())?;
     let admin = match admin_listener {
         None => None,
         Some(listener) => {
@@ -86,10 +91,26 @@ fn options(config: &Config, tls: Option<Tls>) -> Options {
     }
 }
 
-/// Tells where it listens, in the log and, for a person at a terminal, with a line to try.
+/// Tells where it listens, in the log.
 fn announce(listener: &TcpListener, message: &'static str, has_tls: bool) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(address = %address, tls = has_tls, "{message}");
+    Ok(())
+}
+
+/// Tells a person at a terminal what to try. The log is for machines.
+fn greet(gateway: &Gateway, listener: &TcpListener, has_tls: bool) -> anyhow::Result<()> {
+    let snapshot = gateway.snapshot();
+    // Without a file somebody is trying Weir out; with one, a text among the lines of the log is in the way.
+    if snapshot.config().file.is_some() && !std::io::stderr().is_terminal() {
+        return Ok(());
+    }
+    let (address, scheme) = (listener.local_addr()?, if has_tls { "https" } else { "http" });
+    let model = snapshot.model_to_try().unwrap_or_else(|| "MODEL".to_owned());
+    let key = if snapshot.config().keys.is_empty() { "" } else { " -H 'authorization: Bearer YOUR_KEY'" };
+    eprintln!("\nWeir listens on {scheme}://{address}. Try:\n");
+    eprintln!("  curl {scheme}://{address}/v1/chat/completions{key} -H 'content-type: application/json' \\");
+    eprintln!("    -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n");
     Ok(())
 }
 
@@ -123,6 +144,7 @@ async fn keep_reloading(gateway: Arc<Gateway>, watcher: Watcher, tls: Option<Tls
     loop {
         tokio::select! { () = watcher.changed() => {} _ = hangup.recv() => {} }
         gateway.reload().await;
+        memory::give_back();
         let snapshot = gateway.snapshot();
         let config = snapshot.config();
         if let (Some(tls), Some(files)) = (&tls, &config.tls)

@@ -140,10 +140,8 @@ fn check_choice(scanner: &mut Scanner<'_>, position: u64) -> Result<FinishReason
         _ => Ok(scanner.skip()?),
     })?;
     require(index == Some(position), "choices are not numbered in their order")?;
-    let tool_calls = message.ok_or(Departs::Because("a choice without message"))?;
-    let reason = finish_reason.ok_or(Departs::Because("a choice without finish reason"))?;
-    require(tool_calls == 0 || reason != FinishReason::Stop, "tool calls that end with stop")?;
-    Ok(reason)
+    message.ok_or(Departs::Because("a choice without message"))?;
+    finish_reason.ok_or(Departs::Because("a choice without finish reason"))
 }
 
 /// Consumes a message, and counts its tool calls.
@@ -235,7 +233,6 @@ fn repair_choice(index: usize, mut choice: Object) -> Result<Object, Error> {
     let calls = repair_tool_calls(take_tool_calls(&mut message))?;
     let reason = repair_finish_reason(choice.get("finish_reason"))?.unwrap_or(FinishReason::Stop);
     let called = !calls.is_empty();
-    let reason = if called && reason == FinishReason::Stop { FinishReason::ToolCalls } else { reason };
     if called {
         message.insert("tool_calls".to_owned(), calls.into());
     }

@@ -62,6 +62,15 @@ impl Snapshot {
         listed
     }
 
+    /// A model for a first try: one that answers without any upstream if there is one.
+    pub fn model_to_try(&self) -> Option<String> {
+        let is_local = |model: &ListedModel| {
+            self.provider(&model.owned_by).is_some_and(|provider| provider.config().base_url.is_none())
+        };
+        let models = self.models();
+        models.iter().find(|model| is_local(model)).or(models.first()).map(|model| model.id.clone())
+    }
+
     /// The listed model of this name. `provider/model` is found too, whichever form the list has.
     pub fn model(&self, id: &str) -> Option<ListedModel> {
         if let Some(model) = self.models().into_iter().find(|model| model.id == id) {

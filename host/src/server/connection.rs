@@ -107,7 +107,7 @@ impl<H: Handler> Shared<H> {
 /// Serves one connection to its end.
 pub(super) async fn serve<H: Handler>(socket: TcpStream, address: SocketAddr, shared: Arc<Shared<H>>) {
     if let Err(error) = try_serve(socket, address, &shared).await {
-        eprintln!("END {error:?}"); debug!(%address, %error, "connection ended");
+        debug!(%address, %error, "connection ended");
     }
 }
 
@@ -132,8 +132,10 @@ async fn try_serve<H: Handler>(
     };
     // A client says by its first bytes which HTTP it speaks. What it negotiated in TLS it has to do anyway.
     let stream = TokioIo::new(stream);
-    let service =
-        |piece_bytes| Service { address, shared: Arc::clone(shared), exchanges: Arc::clone(&exchanges), piece_bytes };
+    let service = |piece_bytes| {
+        let (shared, exchanges) = (Arc::clone(shared), Arc::clone(&exchanges));
+        Service(Arc::new(Requests { address, shared, exchanges, piece_bytes }))
+    };
     match version {
         None => Ok(()),
         Some(Version::One) => {
@@ -148,7 +150,11 @@ async fn try_serve<H: Handler>(
 }
 
 /// Hands the requests of one connection to the handler.
-struct Service<H> {
+struct Service<H>(Arc<Requests<H>>);
+
+/// What the requests of one connection share. They hold this, and not what all connections share, so that the cores do
+/// not contend for one reference count.
+struct Requests<H> {
     address: SocketAddr,
     shared: Arc<Shared<H>>,
     exchanges: Arc<Exchanges>,
@@ -162,18 +168,17 @@ impl<H: Handler> hyper::service::Service<Request<Incoming>> for Service<H> {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let requests = Arc::clone(&self.0);
         // Now, and not when the future is polled first: the reader has to know.
-        let exchange = self.exchanges.begin();
-        let peer =
-            Peer { address: self.address, tls: self.shared.tls.is_some(), refusal: self.exchanges.take_refusal() };
-        let shared = Arc::clone(&self.shared);
-        let piece_bytes = self.piece_bytes;
+        let exchange = requests.exchanges.begin();
+        let refusal = requests.exchanges.take_refusal();
         Box::pin(async move {
-            let mut response = shared.handler.call(request, peer).await;
+            let peer = Peer { address: requests.address, tls: requests.shared.has_tls(), refusal };
+            let mut response = requests.shared.handler.call(request, peer).await;
             if exchange.is_broken() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok(response.map(|body| Answer::new(body, exchange, piece_bytes)))
+            Ok(response.map(|body| Answer::new(body, exchange, requests.piece_bytes)))
         })
     }
 }

@@ -169,9 +169,3 @@ const fn byte_set(others: &[u8]) -> [bool; 256] {
     }
     set
 }
-
-/// Whether there is a control character other than a tab.
-fn has_control(bytes: &[u8]) -> bool {
-    // No early exit: the loop becomes vector instructions, and good requests are read to the end anyway.
-    bytes.iter().fold(false, |found, &byte| found | ((byte < b' ' && byte != b'\t') || byte == 0x7f))
-}

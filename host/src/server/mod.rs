@@ -133,9 +133,13 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
-    // Accepted sockets inherit this. It finds clients that vanished while their answer is not ready yet.
+    // Accepted sockets inherit these. The first finds clients that vanished while their answer is not ready yet.
     let keep_alive = TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
     socket.set_tcp_keepalive(&keep_alive)?;
+    // Without the second the kernel takes megabytes for a client that reads slowly, and it does not show for a long
+    // time whether the client reads at all.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(128 * 1024)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())

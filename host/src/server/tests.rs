@@ -24,7 +24,7 @@ mod lifetime;
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// The bytes of the answer to `/large`: more than a socket's buffers take.
-const LARGE: usize = 24_000_000;
+const LARGE: usize = 8_000_000;
 
 /// What the handler has seen.
 #[derive(Default)]
@@ -132,7 +132,10 @@ impl Running {
     }
 
     async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
+        let socket = TcpStream::connect(self.address).await.unwrap();
+        // The kernel's clock cannot be stopped: no byte may wait for it.
+        socket.set_nodelay(true).unwrap();
+        socket
     }
 
     /// Sends these bytes on a connection of their own and returns all that comes back until its end.

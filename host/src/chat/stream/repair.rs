@@ -124,14 +124,11 @@ impl Ledger {
         let choice = &mut self.choices[place];
         choice.finished = true;
         let called = choice.tools > 0 && matches!(reason, FinishReason::Stop | FinishReason::ToolCalls);
-        if !called {
-            return reason;
-        }
-        while let Some(index) = choice.tool_without_arguments() {
+        while let Some(index) = choice.tool_without_arguments().filter(|_| called) {
             choice.note_arguments(index);
             push_call(calls, json!({ "index": index, "function": { "arguments": "{}" } }));
         }
-        FinishReason::ToolCalls
+        reason
     }
 
     /// Makes the tool calls of a delta conform, each with an index of its own, in the order of the indices.

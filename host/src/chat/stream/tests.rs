@@ -172,7 +172,6 @@ fn a_chunk_that_breaks_a_rule_departs_and_changes_nothing() {
             "tool calls out of order in one delta",
         ),
         (&[&call], finish("tool_calls"), "a tool call without arguments"),
-        (&[&call, &arguments], finish("stop"), "tool calls that end with stop"),
         (&[&hello, &stop], finish("stop"), "a choice goes on after its finish reason"),
         (&[&hello, &stop], delta(r#"{"content":"x"}"#), "a choice goes on after its finish reason"),
         (&[&hello, &stop], usage(r#"{"prompt_tokens":1}"#), "usage without its counts"),
