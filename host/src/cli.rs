@@ -86,8 +86,9 @@ impl Cli {
             Command::Plugin { command: PluginCommand::Inspect { file } } => inspect(&file),
             Command::Health { address } => health(&address),
             Command::Completions { shell } => {
-                clap_complete::generate(shell, &mut Self::command(), "weir", &mut std::io::stdout());
-                Ok(())
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), "weir", &mut script);
+                Ok(std::io::stdout().write_all(&script)?)
             }
         }
     }
@@ -96,7 +97,18 @@ impl Cli {
 /// The file that was named, or the one in the current folder, and the environment.
 fn source(config: Option<PathBuf>) -> Source {
     let found = || DEFAULT_FILES.iter().map(PathBuf::from).find(|file| file.exists());
-    Source { file: config.or_else(found), environment: Environment::of_process() }
+    let file = config.or_else(found);
+    let environment = Environment::of_process();
+    match plugins_beside_the_program() {
+        Some(folder) if file.is_none() => Source { file, environment: environment.or("WEIR_PLUGINS__PATH", folder) },
+        _ => Source { file, environment },
+    }
+}
+
+/// Where an installation has its plugins: what a start without a file uses.
+fn plugins_beside_the_program() -> Option<String> {
+    let folder = std::env::current_exe().ok()?.parent()?.join("plugins");
+    folder.is_dir().then(|| folder.into_os_string().into_string().ok()).flatten()
 }
 
 fn check(source: Source) -> anyhow::Result<()> {
@@ -144,8 +156,8 @@ fn plugin_files(folder: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 fn inspect(file: &Path) -> anyhow::Result<()> {
-    let cache = Source { file: None, environment: Environment::of_process() };
-    let sandbox = match config::load(&cache) {
+    // Only for the folder of compiled components; a component can be looked at whatever the configuration says.
+    let sandbox = match config::load(&source(None)) {
         Ok(config) => sandbox(&config)?,
         Err(_) => Sandbox::new(&std::env::temp_dir().join("weir-inspect")).map_err(|error| anyhow::anyhow!("{error:#}"))?,
     };
@@ -156,7 +168,7 @@ fn inspect(file: &Path) -> anyhow::Result<()> {
     println!("world       {}, contract {}", inspection.world, inspection.contract);
     println!("plugin      {} {}", descriptor.name, descriptor.version);
     println!("summary     {}", descriptor.summary);
-    println!("operations  {}", descriptor.operations.iter().map(|operation| format!("{operation:?}")).collect::<Vec<_>>().join(", "));
+    println!("operations  {}", descriptor.operations.iter().map(|operation| operation.name()).collect::<Vec<_>>().join(", "));
     println!("imports     {}", inspection.imports.join("\n            "));
     println!("settings    {}", serde_json::to_string_pretty(&descriptor.settings_schema)?.replace('\n', "\n            "));
     Ok(())

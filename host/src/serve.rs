@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::memory;
@@ -29,6 +29,8 @@ pub(crate) fn run(source: Source) -> anyhow::Result<()> {
 }
 
 async fn serve(source: Source, config: Config) -> anyhow::Result<()> {
+    // Before anything that takes time: until somebody listens for it, SIGHUP ends the process.
+    let hangup = signal(SignalKind::hangup())?;
     // Everything that can fail at the start fails before the first connection is taken.
     let tls = tls(&config)?;
     let listener = listen(config.listen)?;
@@ -51,7 +53,7 @@ async fn serve(source: Source, config: Config) -> anyhow::Result<()> {
             Some(tokio::spawn(server::serve(listener, options, api, stopped(stop.clone()))))
         }
     };
-    tokio::spawn(keep_reloading(Arc::clone(&gateway), watcher, tls));
+    tokio::spawn(keep_reloading(Arc::clone(&gateway), watcher, hangup, tls));
     let api = Api::new(gateway, Listener::Public);
     let drained = server::serve(listener, options, api, stopped(stop)).await;
     if let Some(admin) = admin {
@@ -83,6 +85,7 @@ fn options(config: &Config, tls: Option<Tls>) -> Options {
         connections: limits.connections,
         streams: u32::try_from(limits.streams_per_connection).unwrap_or(u32::MAX),
         header_timeout: timeouts.header,
+        handshake_timeout: timeouts.header,
         body_timeout: timeouts.body,
         keep_alive: timeouts.keep_alive,
         write_timeout: timeouts.write,
@@ -133,14 +136,7 @@ fn stopped(mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send +
 }
 
 /// Reloads when a file has changed, and on SIGHUP.
-async fn keep_reloading(gateway: Arc<Gateway>, watcher: Watcher, tls: Option<Tls>) {
-    let mut hangup = match signal(SignalKind::hangup()) {
-        Ok(hangup) => hangup,
-        Err(error) => {
-            tracing::error!(%error, "SIGHUP cannot be had: files that change are not taken up any more");
-            return;
-        }
-    };
+async fn keep_reloading(gateway: Arc<Gateway>, watcher: Watcher, mut hangup: Signal, tls: Option<Tls>) {
     loop {
         tokio::select! { () = watcher.changed() => {} _ = hangup.recv() => {} }
         gateway.reload().await;

@@ -31,7 +31,8 @@ pub(super) async fn completions(
 }
 
 async fn read(request: Request<Incoming>, snapshot: &Snapshot, id: &Arc<str>) -> Result<ChatRequest, Error> {
-    let (headers, body) = body::read(request, snapshot.config().limits.body_bytes).await?;
-    let peek = Peek::chat(&body)?;
+    let config = snapshot.config();
+    let (headers, body) = body::read(request, config.limits.body_bytes).await?;
+    let peek = Peek::chat(&body, config.default_model.as_deref())?;
     Ok(ChatRequest { id: Arc::clone(id), body, peek, headers })
 }

@@ -55,10 +55,11 @@ pub struct Field {
 }
 
 impl Peek {
-    /// Checks the body of `POST /v1/chat/completions`.
+    /// Checks the body of `POST /v1/chat/completions`. A request that names no model is for `default_model`, if there
+    /// is one.
     ///
     /// Fails with a 400 that names the field at fault, or line and column where the body is not JSON.
-    pub fn chat(body: &[u8]) -> Result<Self, Error> {
+    pub fn chat(body: &[u8], default_model: Option<&str>) -> Result<Self, Error> {
         if body.iter().all(u8::is_ascii_whitespace) {
             let message = "The request has no body. Send a JSON object with at least `model` and `messages`.";
             return Err(Error::invalid_request(message));
@@ -66,7 +67,7 @@ impl Peek {
         let body = simdutf8::basic::from_utf8(body).map_err(|_| not_utf8(body))?;
         let mut scanner = Scanner::new(body);
         let mut survey = Survey::default();
-        let read = survey.read(&mut scanner).and_then(|()| Ok(scanner.finish()?)).and_then(|()| survey.conclude());
+        let read = survey.read(&mut scanner).and_then(|()| Ok(scanner.finish()?)).and_then(|()| survey.conclude(default_model));
         read.map_err(|refusal| refusal.into_error(body))
     }
 
@@ -111,9 +112,10 @@ impl Survey {
     }
 
     /// The rules about what has to be there, and about fields that need each other.
-    fn conclude(mut self) -> Result<Peek, Refusal> {
+    fn conclude(mut self, default_model: Option<&str>) -> Result<Peek, Refusal> {
         if self.peek.model.is_empty() {
-            return Err(Wrong::missing().within("model").into());
+            let model = default_model.ok_or_else(|| Wrong::missing().within("model"))?;
+            model.clone_into(&mut self.peek.model);
         }
         if self.peek.messages == 0 {
             return Err(Wrong::missing().within("messages").into());

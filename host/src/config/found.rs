@@ -5,7 +5,7 @@
 
 use super::Environment;
 use super::document::{Entry, Node, Scalar, Value, parse};
-use super::errors::{Errors, Origin, Problems};
+use super::errors::{Errors, Problems};
 use super::fields::Fields;
 use super::values::{text, whole_number};
 
@@ -90,12 +90,6 @@ fn complete_address(address: &str, port: u64, path: &str) -> String {
     let own_path = own_path.trim_end_matches('/');
     let path = if own_path.ends_with(path) { "" } else { path };
     format!("{scheme}://{host}{port}{own_path}{path}")
-}
-
-/// Whether a problem lies in the built-in document itself.
-#[cfg(test)]
-pub(super) fn is_built_in(origin: &Origin) -> bool {
-    matches!(origin, Origin::Place { file, .. } if &**file == NAME)
 }
 
 #[cfg(test)]

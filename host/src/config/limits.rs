@@ -16,7 +16,7 @@ pub struct Limits {
     pub header_bytes: usize,
     /// The most headers of a request. Default 100. Past it: 431.
     pub headers: usize,
-    /// The most client connections open at once. Default 10 000. Past it a new connection waits to be accepted.
+    /// The most client connections open at once. Default 10 000. Past it a new connection is answered with 503 at once.
     pub connections: usize,
     /// The most HTTP/2 streams open at once on one client connection. Default 250.
     pub streams_per_connection: usize,

@@ -139,6 +139,13 @@ impl Environment {
         Self(std::env::vars_os().filter_map(utf8).collect())
     }
 
+    /// The same, with this variable if it is not set.
+    #[must_use]
+    pub fn or(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.0.entry(name.to_owned()).or_insert_with(|| value.into());
+        self
+    }
+
     /// The value of a variable, if it is set.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
@@ -160,14 +167,26 @@ impl std::fmt::Debug for Environment {
 /// # Errors
 /// Everything that is wrong with it, each with its place.
 pub fn load(source: &Source) -> Result<Config, Errors> {
+    match &source.file {
+        Some(file) => from_text(&read_text(file)?, source),
+        None => {
+            let mut problems = Problems::default();
+            from_tree(found::document(&source.environment, &mut problems)?, source, problems)
+        }
+    }
+}
+
+/// What the file of this source holds is given, and not read.
+fn from_text(text: &str, source: &Source) -> Result<Config, Errors> {
     let mut problems = Problems::default();
-    let environment = &source.environment;
-    let mut root = match &source.file {
-        Some(file) => document::parse(&read_text(file)?, &file.to_string_lossy(), &mut problems)?,
-        None => found::document(environment, &mut problems)?,
-    };
-    interpolate::interpolate(&mut root, environment, &mut problems);
-    overrides::apply(&mut root, environment, &mut problems);
+    let name = source.file.as_deref().unwrap_or(Path::new("-")).to_string_lossy();
+    let root = document::parse(text, &name, &mut problems)?;
+    from_tree(root, source, problems)
+}
+
+fn from_tree(mut root: document::Node, source: &Source, mut problems: Problems) -> Result<Config, Errors> {
+    interpolate::interpolate(&mut root, &source.environment, &mut problems);
+    overrides::apply(&mut root, &source.environment, &mut problems);
     let config = read::config(&root, source, &mut problems);
     problems.finish(config)
 }

@@ -39,9 +39,12 @@ pub(super) fn apply(root: &mut Node, environment: &Environment, problems: &mut P
 /// Kubernetes puts the address of each service into the environment of every container (`WEIR_PORT=tcp://...` for a
 /// service named `weir`). They are not meant for us, and must not keep Weir from starting next to its own service.
 fn is_service_link(name: &str) -> bool {
+    // `__` is ours: the name of a service gives single underscores.
+    if name.contains("__") {
+        return false;
+    }
     let port = name.find("_PORT").map(|start| &name[start + "_PORT".len()..]);
-    name.ends_with("_SERVICE_HOST")
-        || port.is_some_and(|rest| rest.is_empty() || rest.starts_with(|next: char| next == '_'))
+    name.ends_with("_SERVICE_HOST") || port.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
 }
 
 fn from_variable(name: &str, value: &str) -> Node {
@@ -131,6 +134,7 @@ mod tests {
             ("WEIR_ADMIN_PORT_9090_TCP", true),
             ("WEIR_LISTEN", false),
             ("WEIR_LIMITS__BODY_BYTES", false),
+            ("WEIR_LISTEN__PORT", false),
         ] {
             assert_eq!(is_service_link(name), expected, "{name}");
         }

@@ -1,1 +1,298 @@
-//! touch
+//! The configuration from the outside. Each file in `cases/` is a configuration that is wrong and, at its end, what is
+//! to be said about it: a new case is a new file. What is right is compared below, value by value.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Config, Environment, Errors, KeySecret, LogFormat, Origins, Source, Target, load};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/cases");
+
+/// The variables that every case may use.
+const VARIABLES: [(&str, &str); 3] = [("SECRET", "sk-do-not-show-me"), ("PORT", "9000"), ("EMPTY", "")];
+
+/// Lines `#! NAME=value` are variables of this case, lines `#= text` the expected messages.
+#[test]
+fn every_wrong_configuration_is_refused_with_the_place_and_a_way_out() {
+    let mut cases: Vec<PathBuf> = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    assert!(cases.len() > 10, "the cases are not where they should be");
+    for case in cases {
+        let text = fs::read_to_string(&case).unwrap();
+        let marked = |mark| text.lines().filter_map(move |line| line.strip_prefix(mark)).map(str::trim);
+        let own = marked("#!").map(|line| line.split_once('=').unwrap());
+        let environment = Environment::new(VARIABLES.into_iter().chain(own));
+        let expected = marked("#=").collect::<Vec<_>>().join("\n");
+        let found = match load(&Source { file: Some(case.clone()), environment }) {
+            Ok(_) => String::new(),
+            Err(errors) => errors.to_string().replace(&format!("{}/", case.parent().unwrap().display()), ""),
+        };
+        assert!(!found.contains("do-not-show-me"), "{} shows a secret:\n{found}", case.display());
+        assert_eq!(found, expected, "\n{}\nfound:\n{found}\n", case.display());
+    }
+}
+
+#[test]
+fn every_key_can_be_set() {
+    let config = read(EVERYTHING, &[("OPENAI_API_KEY", "sk-1"), ("PORT", "9000"), ("DEBUG", "true")]).unwrap();
+    assert_eq!(config.listen, address("0.0.0.0:9000"));
+    assert_eq!(config.admin_listen, Some(address("[::1]:9001")));
+    assert_eq!(config.tls.as_ref().unwrap().cert, Path::new("folder/tls/cert.pem"));
+    assert_eq!(config.tls.as_ref().unwrap().key, Path::new("/etc/key.pem"));
+    assert_eq!(config.plugins.path, Path::new("folder/components"));
+    assert_eq!(config.plugins.limits.call_deadline, Duration::from_millis(250));
+    assert_eq!(config.plugins.limits_of("heavy").memory_bytes, 256 << 20);
+    assert_eq!(config.plugins.limits_of("heavy").call_deadline, Duration::from_millis(250));
+    assert_eq!(config.plugins.limits_of("other").memory_bytes, 64 << 20);
+    assert!(config.plugins.limits_of("heavy").fresh_instances);
+    assert_eq!(config.keys.len(), 2, "the entry with an empty key is off");
+    assert_eq!(config.keys[0].secret, KeySecret::of("plain"));
+    assert_eq!(config.keys[1].secret, KeySecret::of("hello"));
+    assert!(!config.keys[0].admin && config.keys[1].admin);
+    assert_eq!(config.models[0].name, "task:code/fast");
+    assert_eq!(config.models[0].target, Target { provider: "openai".into(), model: "ft/gpt:4o".into() });
+    assert_eq!(config.default_model.as_deref(), Some("task:code/fast"));
+    assert_eq!(config.limits.body_bytes, 1_000_000);
+    assert_eq!(config.limits.event_bytes, 4096);
+    assert_eq!(config.limits.connections, 20_000);
+    assert_eq!(config.client_timeouts.drain, Duration::from_secs(120));
+    assert_eq!(config.cors.origins, Origins::These(vec!["https://chat.example.com".into()]));
+    assert_eq!((config.log.level.as_str(), config.log.format), ("info,weir::plugin=debug", LogFormat::Text));
+
+    let provider = config.provider("openai").unwrap();
+    assert_eq!(provider.base_url.as_ref().unwrap(), "https://api.openai.com/v1");
+    assert_eq!(provider.api_key.as_ref().unwrap().expose(), "sk-1");
+    assert!(provider.discover && provider.optional && provider.allow_http);
+    assert!(provider.headers[0].1.is_sensitive());
+    assert_eq!(provider.forward_headers[0], "x-tenant");
+    assert_eq!(provider.settings.to_string(), r#"{"version":"2024","n":3,"ratio":0.5,"on":true,"list":[1,"a",null]}"#);
+    // Its own over the global over the default.
+    assert_eq!(provider.timeouts.connect, Duration::from_secs(1));
+    assert_eq!(provider.timeouts.idle, Duration::from_secs(3600));
+    assert_eq!(provider.timeouts.total, Duration::from_secs(600));
+    assert_eq!((provider.retries.attempts, config.retries.attempts), (1, 4));
+    assert_eq!(provider.ca_file.as_deref(), Some(Path::new("folder/ca.pem")));
+    let files = ["/etc/key.pem", "folder/ca.pem", "folder/components", "folder/tls/cert.pem", "folder/weir.yaml"];
+    assert_eq!(config.files(), files.map(PathBuf::from));
+}
+
+const EVERYTHING: &str = r#"
+listen: "0.0.0.0:${PORT}"
+allow_anonymous: "${DEBUG}"
+admin_listen: "[::1]:9001"
+tls: { cert: tls/cert.pem, key: /etc/key.pem }
+plugins:
+  path: components
+  cache: /var/cache/weir
+  limits: { call_deadline: 250ms, table_elements: 10, instances: 5, output_bytes: 1MiB, log_lines_per_second: 1,
+            reuse: 1, kv_entries: 1, kv_bytes: 1KiB }
+  overrides:
+    heavy: { memory_bytes: 256MiB, fresh_instances: true }
+keys:
+  - { name: dev, key: plain }
+  - { name: ops, key: "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", admin: true }
+  - { name: off, key: "${NOT_SET:-}" }
+providers:
+  - name: openai
+    plugin: openai
+    base_url: https://api.openai.com/v1/
+    api_key: "${OPENAI_API_KEY}"
+    models: [gpt-4o-mini, 4]
+    discover: true
+    optional: true
+    headers: { x-organization: acme }
+    forward_headers: [X-Tenant]
+    settings: { version: "2024", n: 3, ratio: 0.5, on: true, list: [1, a, ~] }
+    timeouts: { connect: 1s }
+    retries: { attempts: 1 }
+    ca_file: ca.pem
+    allow_http: true
+models:
+  - { name: "task:code/fast", targets: ["openai/ft/gpt:4o"] }
+default_model: "task:code/fast"
+limits: { body_bytes: 1MB, answer_bytes: 1GiB, event_bytes: 4096, header_bytes: 8KiB, headers: 50,
+          connections: 20_000, streams_per_connection: 10, requests_in_flight: 1 }
+timeouts: { connect: 2s, first_byte: 2m, idle: 1h }
+client_timeouts: { header: 1s, body: 1s, write: 1s, keep_alive: 1s, drain: 120s }
+retries: { attempts: 4, backoff: 10ms, max_backoff: 1s, budget_ratio: 0.5, budget_min_per_second: 1 }
+cors: { origins: ["https://Chat.example.com"], headers: [x-tenant], max_age: 5m }
+log: { level: "info,weir::plugin=debug", format: text }
+"#;
+
+#[test]
+fn an_empty_file_a_json_file_and_anchors_are_all_yaml() {
+    for (text, providers) in [
+        ("", 0),
+        ("# nothing\n", 0),
+        ("---\nproviders: ~\n", 0),
+        ("\u{feff}{\n\t\"providers\": [\n\t\t{\"name\": \"a\", \"models\": [\"x\\u0041\"]}\n\t]\n}\n", 1),
+        (
+            "providers:\n- &a { name: a, timeouts: &t { idle: 1s } }\n- { <<: *a, name: b }\n- { name: c, timeouts: *t }\n",
+            3,
+        ),
+    ] {
+        let config = read(text, &[]).unwrap_or_else(|errors| panic!("{text}: {errors}"));
+        assert_eq!(config.providers.len(), providers, "{text}");
+        assert!(config.providers.iter().all(|provider| providers < 3 || provider.timeouts.idle.as_secs() == 1));
+    }
+}
+
+#[test]
+fn hostile_documents_are_refused_quickly() {
+    let nested = |levels| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+    let (deep, deepest) = (nested(100), nested(100_000));
+    let large = "a".repeat(2 << 20);
+    let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..9 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        laughs += &format!("a{level}: &a{level} [{aliases}]\n");
+    }
+    for (text, expected) in [
+        (deep.as_str(), "nested more than 64 levels deep"),
+        (&deepest, "not YAML: recursion limit exceeded"),
+        (&large, "is larger than 1048576 bytes"),
+        (&laughs, "more than 100000 values"),
+        ("a: &a [*a]", "an alias cannot stand inside its own anchor"),
+        ("a: *b", "not YAML: "),
+        ("a: 1\n---\nb: 1\n", "a second document starts here"),
+        ("{a: 1", "not YAML: "),
+        ("? [a]\n: 1\n", "a key has to be a single word or text"),
+        ("a: !custom b", "the tag `!custom` means nothing here"),
+        ("a: \u{0}", "not YAML: "),
+        ("just text", "expected a mapping"),
+    ] {
+        let errors = read(text, &[]).unwrap_err().to_string();
+        assert!(errors.contains(expected), "{}: {errors}", &text[..text.len().min(30)]);
+    }
+    let folder = std::env::temp_dir().join(format!("weir-config-{}.yaml", std::process::id()));
+    fs::write(&folder, b"listen: 1\nlog: \xff\xfe\n").unwrap();
+    let errors = load(&Source { file: Some(folder.clone()), ..Source::default() }).unwrap_err().to_string();
+    fs::remove_file(&folder).unwrap();
+    assert!(errors.ends_with("is not UTF-8 text; line 2 holds other bytes"), "{errors}");
+    let errors = load(&Source { file: Some("no/such/file".into()), ..Source::default() }).unwrap_err().to_string();
+    assert!(errors.starts_with("no/such/file: cannot be read: "), "{errors}");
+}
+
+#[test]
+fn a_variable_wins_over_the_file() {
+    let text = "listen: 127.0.0.1:1\nlimits: { headers: 5 }\nkeys: [{ name: dev, key: one }]\nplugins: { path: p }\n";
+    let config = read(
+        text,
+        &[
+            ("WEIR_LISTEN", "0.0.0.0:2"),
+            ("WEIR_LIMITS__BODY_BYTES", "1KiB"),
+            ("WEIR_LIMITS__HEADERS", ""),
+            ("WEIR_PLUGINS__PATH", "here"),
+            ("WEIR_CORS__ORIGINS", "http://a, http://b:1"),
+            ("WEIR_LOG", "debug"),
+            ("WEIR_LOG__FORMAT", "json"),
+            ("WEIR_KEY", "two"),
+            ("WEIR_CONFIG", "weir.yaml"),
+            ("WEIR_SERVICE_HOST", "10.0.0.1"),
+            ("WEIR_PORT", "tcp://10.0.0.1:80"),
+            ("OTHER", "x"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.listen, address("0.0.0.0:2"));
+    assert_eq!((config.limits.body_bytes, config.limits.headers), (1024, 5));
+    assert_eq!(config.plugins.path, Path::new("here"));
+    assert_eq!(config.cors.origins, Origins::These(vec!["http://a".into(), "http://b:1".into()]));
+    assert_eq!((config.log.level.as_str(), config.log.format), ("debug", LogFormat::Json));
+    let names: Vec<_> = config.keys.iter().map(|key| (key.name.as_str(), key.secret, key.admin)).collect();
+    assert_eq!(names, [("dev", KeySecret::of("one"), false), ("default", KeySecret::of("two"), false)]);
+
+    // The same secret is the same key, by whatever name.
+    let config = read("keys: [{ name: dev, key: \"${WEIR_KEY}\" }]", &[("WEIR_KEY", "two")]).unwrap();
+    assert_eq!(config.keys.len(), 1);
+}
+
+#[test]
+fn a_variable_that_sets_nothing_is_refused() {
+    for (name, value, expected) in [
+        ("WEIR_LISTN", "x", "sets nothing: there is no key `listn`; did you mean `WEIR_LISTEN`?"),
+        (
+            "WEIR_LIMITS__BODY_BYTE",
+            "1",
+            "sets nothing: there is no key `body_byte`; did you mean `WEIR_LIMITS__BODY_BYTES`?",
+        ),
+        (
+            "WEIR_LIMIT__BODY_BYTES",
+            "1",
+            "sets nothing: there is no key `limit`; did you mean `WEIR_LIMITS__BODY_BYTES`?",
+        ),
+        ("WEIR_ABC", "1", "sets nothing: there is no key `abc`"),
+        ("WEIR_", "1", "sets nothing: there is no key ``"),
+        (
+            "WEIR_PROVIDERS__0__NAME",
+            "1",
+            "leads into a list; a variable sets single values, in a list the file can use `${NAME}`",
+        ),
+        (
+            "WEIR_LISTEN__PORT",
+            "1",
+            "`port` would be inside of a single value; `__` goes one level down, `_` is part of a name",
+        ),
+        ("WEIR_LIMITS", "1", "`limits`: expected a mapping, found a number"),
+        (
+            "WEIR_LIMITS__HEADERS",
+            "many",
+            "`headers`: expected a whole number, found what the environment variable `WEIR_LIMITS__HEADERS` holds",
+        ),
+    ] {
+        let errors = read("listen: 127.0.0.1:1\nproviders: []\n", &[(name, value)]).unwrap_err();
+        assert_eq!(errors.to_string(), format!("environment variable {name}: {expected}"));
+    }
+}
+
+#[test]
+fn without_a_file_there_is_what_the_environment_shows() {
+    for (variables, expected) in [
+        (&[][..], "ollama http://127.0.0.1:11434/v1 -, demo - -"),
+        (&[("OPENAI_API_KEY", "")], "ollama http://127.0.0.1:11434/v1 -, demo - -"),
+        (
+            &[("OPENAI_API_KEY", "o"), ("ANTHROPIC_API_KEY", "a"), ("OLLAMA_HOST", "gpu")],
+            "openai https://api.openai.com/v1 o, anthropic https://api.anthropic.com/ a, ollama http://gpu:11434/v1 -, demo - -",
+        ),
+        (
+            &[("OPENAI_BASE_URL", "http://vllm:8000/v1/"), ("OLLAMA_HOST", "0.0.0.0:99")],
+            "openai http://vllm:8000/v1 -, ollama http://127.0.0.1:99/v1 -, demo - -",
+        ),
+    ] {
+        let config = load(&Source { file: None, environment: Environment::new(variables.iter().copied()) }).unwrap();
+        let found: Vec<String> = config
+            .providers
+            .iter()
+            .map(|provider| {
+                let url = provider.base_url.as_ref().map_or("-".to_owned(), ToString::to_string);
+                format!("{} {url} {}", provider.name, provider.api_key.as_ref().map_or("-", |key| key.expose()))
+            })
+            .collect();
+        assert_eq!(found.join(", "), expected);
+        assert!(config.providers.iter().all(|provider| provider.optional == (provider.name == "ollama")));
+        assert!(config.models.is_empty() && config.file.is_none());
+    }
+    let environment = Environment::new([("OPENAI_BASE_URL", "sk-not-a-url"), ("WEIR_LISTEN", "0.0.0.0:80")]);
+    let errors = load(&Source { file: None, environment }).unwrap_err().to_string();
+    assert!(errors.contains("found what the environment variable `OPENAI_BASE_URL` holds"), "{errors}");
+    assert!(errors.contains("environment variable WEIR_LISTEN: `listen`: 0.0.0.0:80 can be reached"), "{errors}");
+}
+
+#[test]
+fn nothing_that_is_printed_shows_a_secret() {
+    let text = "keys: [{ name: a, key: \"${SECRET}\" }]\nproviders:\n- { name: p, api_key: \"${SECRET}\", headers: { x-key: \"${SECRET}\" } }\n";
+    let source = Source { file: None, environment: Environment::new(VARIABLES) };
+    let config = read(text, &VARIABLES).unwrap();
+    assert!(!format!("{source:?} {config:?}").contains("do-not-show-me"));
+}
+
+fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, Errors> {
+    let environment = Environment::new(variables.iter().copied());
+    super::from_text(text, &Source { file: Some("folder/weir.yaml".into()), environment })
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}

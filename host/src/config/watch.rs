@@ -53,8 +53,10 @@ impl Watcher {
 
     /// Watches these paths instead. A change of what is watched counts as no change by itself.
     pub fn watch(&self, paths: Vec<PathBuf>) {
+        // Looked at here, not on the thread, so that every change after this call counts.
+        let stamps = stamps(&paths);
         // The thread is there as long as `self` is.
-        let _ = self.messages.send(Message::Watch(paths));
+        let _ = self.messages.send(Message::Watch(paths, stamps));
     }
 
     /// Waits until something may have changed since the last time. Changes that happen while nobody waits are told
@@ -77,8 +79,8 @@ impl Drop for Watcher {
 enum Message {
     /// Something happened in a folder that is watched.
     Event,
-    /// Watch these paths instead.
-    Watch(Vec<PathBuf>),
+    /// Watch these paths instead, which look so.
+    Watch(Vec<PathBuf>, Stamps),
     /// Stop.
     Stop,
 }
@@ -87,7 +89,7 @@ enum Message {
 struct Watch {
     paths: Vec<PathBuf>,
     /// What the paths looked like when it last looked.
-    stamps: BTreeMap<PathBuf, Stamp>,
+    stamps: Stamps,
     /// The source of events, unless the system has none.
     events: Option<RecommendedWatcher>,
     /// The folders that events come from, and which folder that was: one that is made anew has to be watched anew.
@@ -116,15 +118,19 @@ impl Watch {
     fn run(&mut self, inbox: &Receiver<Message>) {
         loop {
             match inbox.recv_timeout(POLL) {
-                Ok(Message::Event) => {
-                    if !self.settle(inbox) {
-                        return;
-                    }
-                }
-                Ok(Message::Watch(paths)) => self.replace(paths),
+                Ok(Message::Event) => {}
+                Ok(Message::Watch(paths, stamps)) => self.replace(paths, stamps),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) if stamps(&self.paths) == self.stamps => {
+                    self.arm();
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
+            if !self.settle(inbox) {
+                return;
+            }
+            // First events, then a look: what happens after the look causes an event.
             self.arm();
             let now = stamps(&self.paths);
             if now != self.stamps {
@@ -141,21 +147,22 @@ impl Watch {
             match inbox.recv_timeout(QUIET.min(latest.saturating_duration_since(Instant::now()))) {
                 Ok(Message::Event) if Instant::now() < latest => {}
                 Ok(Message::Event) | Err(RecvTimeoutError::Timeout) => return true,
-                Ok(Message::Watch(paths)) => self.replace(paths),
+                Ok(Message::Watch(paths, stamps)) => self.replace(paths, stamps),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
     }
 
     /// Watches other paths; those that were watched before keep what was last seen of them.
-    fn replace(&mut self, paths: Vec<PathBuf>) {
-        let mut seen = stamps(&paths);
-        for (path, stamp) in &mut seen {
-            if let Some(known) = self.stamps.get(path) {
-                *stamp = known.clone();
+    fn replace(&mut self, paths: Vec<PathBuf>, mut stamps: Stamps) {
+        for path in &self.paths {
+            match self.stamps.remove(path) {
+                _ if !paths.contains(path) => {}
+                Some(known) => drop(stamps.insert(path.clone(), known)),
+                None => drop(stamps.remove(path)),
             }
         }
-        (self.paths, self.stamps) = (paths, seen);
+        (self.paths, self.stamps) = (paths, stamps);
     }
 
     /// Sees to it that events come from every folder in which a change can happen.
@@ -188,11 +195,13 @@ struct Stamp {
     length: u64,
     changed: (i64, i64),
     /// What is in it, for a folder.
-    entries: BTreeMap<PathBuf, Stamp>,
+    entries: Stamps,
 }
 
 /// What each path looks like; those that are not there are left out.
-fn stamps(paths: &[PathBuf]) -> BTreeMap<PathBuf, Stamp> {
+type Stamps = BTreeMap<PathBuf, Stamp>;
+
+fn stamps(paths: &[PathBuf]) -> Stamps {
     paths.iter().filter_map(|path| Some((path.clone(), stamp(path, DEPTH)?))).collect()
 }
 

@@ -39,11 +39,11 @@ struct Entry {
     id: String,
 }
 
-/// Starts to ask the upstream of this provider, if the operator did not name its models. Ends when no snapshot has the
+/// Starts to ask the upstream of this provider, if the operator wants that. Ends when no snapshot has the
 /// provider any more.
 pub(super) fn start(gateway: &Arc<Gateway>, provider: &Provider) {
     let config = provider.config();
-    if config.models.is_empty() && config.discover && provider.supports(Operation::Models) {
+    if config.discover && provider.supports(Operation::Models) {
         tokio::spawn(keep_asking(Arc::downgrade(gateway), provider.clone()));
     }
 }

@@ -70,7 +70,7 @@ impl Provider {
             Some(upstream) => upstream,
             None => Arc::new(Upstream {
                 endpoint: endpoint(config).map_err(|error| BuildError::Upstream(config.name.clone(), error))?,
-                budget: Budget::new(config.retries.budget_ratio),
+                budget: Budget::new(&config.retries),
                 metrics: metrics.provider(&config.name),
                 discovered: OnceLock::new(),
             }),
@@ -138,21 +138,20 @@ impl Provider {
         Arc::ptr_eq(&self.0.upstream, &other.0.upstream)
     }
 
-    /// The models that the operator named, or else those that the upstream says it has.
+    /// The models that the operator named, then those that the upstream says it has.
     pub(super) fn models(&self) -> Vec<String> {
-        if !self.0.config.models.is_empty() {
-            return self.0.config.models.clone();
+        let mut models = self.0.config.models.clone();
+        if let Some(discovered) = self.0.upstream.discovered.get() {
+            models.extend(discovered.load().iter().filter(|model| !self.0.config.models.contains(model)).cloned());
         }
-        self.0.upstream.discovered.get().map(|models| models.load().to_vec()).unwrap_or_default()
+        models
     }
 
     /// Whether the provider has this model, as far as it is known.
     pub(super) fn has_model(&self, model: &str) -> bool {
-        let named = &self.0.config.models;
-        if !named.is_empty() {
-            return named.iter().any(|name| name == model);
-        }
-        self.0.upstream.discovered.get().is_some_and(|models| models.load().iter().any(|name| name == model))
+        let discovered = || self.0.upstream.discovered.get();
+        self.0.config.models.iter().any(|name| name == model)
+            || discovered().is_some_and(|models| models.load().iter().any(|name| name == model))
     }
 
     /// Takes the credential out of an error's texts, where an upstream has quoted it.

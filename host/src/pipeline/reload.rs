@@ -150,10 +150,14 @@ impl Gateway {
                 Arc::new(config)
             }
             Err(errors) => {
-                tracing::error!("the configuration is invalid, the one before goes on serving: {errors}");
-                self.metrics.count_config_reload(false);
-                self.config_error.store(Arc::new(Some(errors.to_string())));
-                reloaded.errors.push(errors.to_string());
+                let errors = errors.to_string();
+                // A file that stays invalid while plugins are reloaded is one failure, not many.
+                if self.config_error.load().as_deref() != Some(&errors) {
+                    tracing::error!("the configuration is invalid, the one before goes on serving: {errors}");
+                    self.metrics.count_config_reload(false);
+                }
+                self.config_error.store(Arc::new(Some(errors.clone())));
+                reloaded.errors.push(errors);
                 Arc::clone(before.config())
             }
         }
@@ -221,6 +225,12 @@ fn only_at_start(before: &Config, after: &Config) -> Vec<&'static str> {
         ("plugins.path", before.plugins.path != after.plugins.path),
         ("plugins.cache", before.plugins.cache != after.plugins.cache),
         ("client_timeouts", before.client_timeouts != after.client_timeouts),
+        ("tls", before.tls.is_some() != after.tls.is_some()),
+        ("log", before.log != after.log),
+        ("limits.connections", before.limits.connections != after.limits.connections),
+        ("limits.headers", before.limits.headers != after.limits.headers),
+        ("limits.header_bytes", before.limits.header_bytes != after.limits.header_bytes),
+        ("limits.streams_per_connection", before.limits.streams_per_connection != after.limits.streams_per_connection),
     ];
     changed.into_iter().filter_map(|(key, has_changed)| has_changed.then_some(key)).collect()
 }

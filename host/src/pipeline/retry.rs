@@ -1,7 +1,7 @@
 //! Whether and when an attempt is made again, and the budget that keeps retries from multiplying an outage.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::config::Retries;
 use crate::error::Error;
@@ -9,7 +9,7 @@ use crate::error::Error;
 /// Thousandths of a retry: what one request adds to the budget is a fraction.
 const RETRY: i64 = 1_000;
 
-/// A provider that is hardly used may still retry this often in a row.
+/// Unused retries add up to this many.
 const RESERVE: i64 = 10 * RETRY;
 
 /// How long to wait before the next attempt, after `made` attempts; `None` if there is to be none.
@@ -31,34 +31,52 @@ fn backoff(made: u32, retries: &Retries) -> Duration {
     doubled.min(retries.max_backoff).mul_f64(fastrand::f64().mul_add(0.5, 0.5))
 }
 
-/// Retries that one provider may still make. Every request adds a fraction of one, every retry takes one.
+/// Retries that one provider may still make. Every request adds a fraction of one, every second some more, so that a
+/// provider that is hardly used may retry too; every retry takes one.
 #[derive(Debug)]
 pub struct Budget {
     share: i64,
+    /// Thousandths of a retry for each second.
+    per_second: f64,
+    started: Instant,
+    /// The second up to which the seconds were counted.
+    counted: AtomicU64,
     left: AtomicI64,
 }
 
 impl Budget {
-    /// A budget of `ratio` retries for each request.
-    pub(super) fn new(ratio: f64) -> Self {
-        #[allow(clippy::cast_possible_truncation, reason = "a ratio of at most 1")]
-        let share = (ratio.clamp(0.0, 1.0) * RETRY as f64) as i64;
-        Self { share, left: AtomicI64::new(RESERVE) }
+    /// A full budget.
+    pub(super) fn new(retries: &Retries) -> Self {
+        let share = thousandths(retries.budget_ratio.clamp(0.0, 1.0));
+        let per_second = retries.budget_min_per_second.max(0.0);
+        Self { share, per_second, started: Instant::now(), counted: AtomicU64::new(0), left: AtomicI64::new(RESERVE) }
     }
 
     /// Takes note of a request.
     pub(super) fn deposit(&self) {
-        let left = self.left.load(Ordering::Relaxed);
-        if left < RESERVE {
-            self.left.store((left + self.share).min(RESERVE), Ordering::Relaxed);
-        }
+        self.add(self.share);
     }
 
     /// Takes a retry from the budget, if there is one left.
     pub(super) fn withdraw(&self) -> bool {
+        let now = self.started.elapsed().as_secs();
+        let counted = self.counted.swap(now, Ordering::Relaxed);
+        self.add(thousandths(self.per_second * now.saturating_sub(counted) as f64));
         let take = |left: i64| (left >= RETRY).then_some(left - RETRY);
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
+
+    fn add(&self, thousandths: i64) {
+        let left = self.left.load(Ordering::Relaxed);
+        if left < RESERVE {
+            self.left.store(left.saturating_add(thousandths).min(RESERVE), Ordering::Relaxed);
+        }
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "a float beyond the integers saturates, which is what is meant")]
+fn thousandths(retries: f64) -> i64 {
+    (retries * RETRY as f64) as i64
 }
 
 #[cfg(test)]
@@ -89,7 +107,8 @@ mod tests {
 
     #[test]
     fn a_budget_runs_out_and_fills_with_requests() {
-        let budget = Budget::new(0.5);
+        let retries = Retries { budget_ratio: 0.5, budget_min_per_second: 0.0, ..retries() };
+        let budget = Budget::new(&retries);
         let first = (0..100).filter(|_| budget.withdraw()).count();
         assert_eq!(first, 10);
         (0..4).for_each(|_| budget.deposit());

@@ -53,6 +53,16 @@ pub struct Descriptor {
     pub settings_schema: serde_json::Value,
 }
 
+impl Operation {
+    /// Its name in the contract.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Models => "models",
+        }
+    }
+}
+
 /// Why a file is no plugin, in words for the operator.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LoadError {

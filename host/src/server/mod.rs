@@ -1,11 +1,11 @@
 //! What stands between the sockets and the HTTP API: accepting, TLS, HTTP/1.1 and HTTP/2, limits, time-outs, drain.
 //!
 //! It knows nothing of LLMs, of keys or of routes: a [`Handler`] answers the requests. What it does promise a handler:
-//! every request is well-formed in one sense only (see [`framing`]); the handler's future and its body are dropped
+//! every request is well-formed in one sense only (see `framing`); the handler's future and its body are dropped
 //! soon after the client leaves or stops reading; and nothing that one client does costs more than bounded memory.
 //!
-//! The way of a connection: [`serve`] accepts it, [`connection`] drives it, [`guarded`] lies between its socket and
-//! hyper, and [`answer`] wraps what the handler returns.
+//! The way of a connection: [`serve`] accepts it, `connection` drives it, `guarded` lies between its socket and
+//! hyper, and `answer` wraps what the handler returns.
 
 mod answer;
 mod connection;

@@ -18,7 +18,7 @@ fn messages(messages: &str) -> String {
 
 #[track_caller]
 fn refused(body: &str, param: Option<&str>, code: Option<&str>, words: &str) {
-    let error = Peek::chat(body.as_bytes()).expect_err(body);
+    let error = Peek::chat(body.as_bytes(), None).expect_err(body);
     assert_eq!(error.status, 400, "{body}");
     assert_eq!(error.param.as_deref(), param, "{body}: {}", error.message);
     assert_eq!(error.code.as_deref(), code, "{body}: {}", error.message);
@@ -44,7 +44,7 @@ fn a_body_that_is_no_json_object_is_refused_with_the_place() {
     }
     let deep = messages(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)));
     refused(&deep.replace("\"messages\"", "\"x\""), None, None, "at most 127 levels");
-    let error = Peek::chat(b"{\"model\":\"\xff\"}").unwrap_err();
+    let error = Peek::chat(b"{\"model\":\"\xff\"}", None).unwrap_err();
     assert!(error.message.contains("not valid UTF-8: the byte at offset 10"), "{}", error.message);
 }
 
@@ -168,7 +168,7 @@ fn what_clients_really_send_is_accepted() {
         ),
     ];
     for body in bodies {
-        if let Err(error) = Peek::chat(body.as_bytes()) {
+        if let Err(error) = Peek::chat(body.as_bytes(), None) {
             panic!("{body}: {}", error.message);
         }
     }
@@ -180,7 +180,7 @@ fn a_peek_notes_what_the_host_needs() {
         {"type":"text","text":"Hi\n"},{"type":"image_url","image_url":{"url":"data:,x"}}]}],
         "stream_options":{"include_usage":true,"include_obfuscation":false},"model":"a\/b","stream":true,
         "max_tokens":5,"max_completion_tokens":7,"tools":[{"type":"function","function":{"name":"f"}}],"odd":null}"#;
-    let peek = Peek::chat(body.as_bytes()).unwrap();
+    let peek = Peek::chat(body.as_bytes(), None).unwrap();
     assert_eq!(peek.model, "a/b");
     assert!(peek.stream && peek.include_usage && peek.has_tools && peek.has_images);
     assert_eq!((peek.messages, peek.text_bytes, peek.max_tokens), (2, "Be brief.Hi\n".len(), Some(7)));
@@ -197,14 +197,14 @@ fn a_peek_notes_what_the_host_needs() {
 #[test]
 fn many_keys_cost_no_quadratic_time() {
     let many: Vec<_> = (0..200_000).map(|number| format!("\"k{number}\":0")).collect();
-    let peek = Peek::chat(with(&many.join(",")).as_bytes()).unwrap();
+    let peek = Peek::chat(with(&many.join(",")).as_bytes(), None).unwrap();
     assert_eq!(peek.fields.len(), 200_002);
 }
 
 #[test]
 fn an_edit_that_changes_nothing_copies_nothing() {
     let body = Bytes::from_static(MINIMAL.as_bytes());
-    let peek = Peek::chat(&body).unwrap();
+    let peek = Peek::chat(&body, None).unwrap();
     let edits = [Edit { name: "model", value: Some("\"m\"") }, Edit { name: "absent", value: None }];
     assert_eq!(edit(&body, &peek, &edits).as_ptr(), body.as_ptr());
     assert_eq!(edit(&body, &peek, &[]).as_ptr(), body.as_ptr());
@@ -216,7 +216,7 @@ fn an_edit_is_what_editing_the_parsed_document_would_be() {
     for _ in 0..3_000 {
         let extra = generate::json(&mut random, 2);
         let body = Bytes::from(with(&format!("\n \"ex\\u0074ra\" : {extra} , \"stream\" : true ")));
-        let Ok(peek) = Peek::chat(&body) else { continue };
+        let Ok(peek) = Peek::chat(&body, None) else { continue };
         let mut expected: Value = serde_json::from_slice(&body).unwrap();
         let fields = ["model", "messages", "stream", "extra", "new", "quo\"ted"];
         let value = generate::json(&mut random, 1);
@@ -240,7 +240,7 @@ fn an_edit_is_what_editing_the_parsed_document_would_be() {
 #[test]
 fn removing_everything_leaves_an_empty_object() {
     let body = Bytes::from_static(MINIMAL.as_bytes());
-    let peek = Peek::chat(&body).unwrap();
+    let peek = Peek::chat(&body, None).unwrap();
     let edits = ["model", "messages"].map(|name| Edit { name, value: None });
     assert_eq!(edit(&body, &peek, &edits), "{}");
 }
@@ -256,9 +256,16 @@ fn damaged_requests_never_panic_and_accepted_ones_are_json() {
     let mut random = fastrand::Rng::with_seed(4);
     for _ in 0..20_000 {
         let body = generate::damaged(&mut random, &sound.to_string());
-        match Peek::chat(body.as_bytes()) {
+        match Peek::chat(body.as_bytes(), None) {
             Ok(_) => assert!(serde_json::from_str::<Value>(&body).is_ok(), "{body}"),
             Err(error) => assert!(error.status == 400 && !error.message.is_empty()),
         }
     }
+}
+
+#[test]
+fn a_request_that_names_no_model_is_for_the_default() {
+    let body = br#"{"messages":[{"role":"user","content":"hi"}]}"#;
+    assert_eq!(Peek::chat(body, Some("m")).unwrap().model, "m");
+    assert_eq!(Peek::chat(body, None).unwrap_err().param.as_deref(), Some("model"));
 }

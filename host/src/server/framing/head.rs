@@ -241,8 +241,11 @@ fn are_all(bytes: &[u8], set: &[bool; 256]) -> bool {
 
 /// Whether there is a control character that is neither a tab nor part of a line's end.
 fn has_control(bytes: &[u8]) -> bool {
-    // No early exit: the loop becomes vector instructions, and good requests are read to the end anyway.
-    bytes.iter().fold(false, |found, &byte| {
-        found | ((byte < b' ') & (byte != b'\t') & (byte != b'\r') & (byte != b'\n')) | (byte == 0x7f)
-    })
+    // No early exit and no `bool`: so the loop becomes vector instructions. Good requests are read to the end anyway.
+    let is_control = |byte: u8| {
+        let is_low = u8::from(byte < b' ') & u8::from(byte != b'\t');
+        let is_line_end = u8::from(byte == b'\r') | u8::from(byte == b'\n');
+        (is_low & !is_line_end) | u8::from(byte == 0x7f)
+    };
+    bytes.iter().fold(0, |found, &byte| found | is_control(byte)) != 0
 }

@@ -1,0 +1,219 @@
+//! Start, reload and end of the process.
+
+use serde_json::json;
+use weir_tests::{Config, Dialect, Gate, Gateway, Provider, Script, Signal, Step, Upstream, chat, reply, run};
+
+/// A stream that waits at a gate in its middle.
+fn gated(dialect: Dialect, gate: &Gate) -> Script {
+    let mut events = dialect.opening();
+    events.push(dialect.piece("the first words"));
+    let mut script = reply::open_stream(&events);
+    script.push(Step::Wait(gate.clone()));
+    script.push(Step::Chunk(dialect.piece(" and the last").into()));
+    script.extend(dialect.closing().into_iter().map(|event| Step::Chunk(event.into())));
+    script.push(Step::LastChunk);
+    script
+}
+
+#[tokio::test]
+async fn a_stream_in_flight_ends_well_after_sigterm_and_then_the_process_ends() {
+    for dialect in Dialect::ALL {
+        let gate = Gate::new();
+        let upstream = Upstream::always(gated(dialect, &gate)).await;
+        let gateway = Gateway::start(&Config::of(dialect, &upstream)).await;
+        let mut streaming = gateway.client().open_stream(&chat::stream("x")).await;
+        streaming.read_until("the first words").await;
+        gateway.signal(Signal::TERM);
+        until(async || tokio::net::TcpStream::connect(gateway.address()).await.is_err()).await;
+        assert!(gateway.is_running(), "a request is in flight");
+        gate.open();
+        let transcript = streaming.transcript().await;
+        transcript.assert_complete();
+        assert_eq!(transcript.content(), "the first words and the last");
+        assert!(gateway.ended().await.success());
+    }
+}
+
+#[tokio::test]
+async fn the_drain_has_a_deadline() {
+    let dialect = Dialect::OpenAi;
+    let upstream = Upstream::always(gated(dialect, &Gate::new())).await;
+    let config = Config::of(dialect, &upstream).set("/client_timeouts/drain", json!("500ms"));
+    let gateway = Gateway::start(&config).await;
+    let mut streaming = gateway.client().open_stream(&chat::stream("x")).await;
+    streaming.read_until("the first words").await;
+    gateway.signal(Signal::TERM);
+    streaming.transcript().await.assert_broken();
+    gateway.ended().await;
+}
+
+#[tokio::test]
+async fn sigterm_without_work_ends_the_process_at_once_and_idle_connections_do_not_hold_it() {
+    let gateway = Gateway::start(&Config::new()).await;
+    let mut idle = gateway.raw().await;
+    idle.send("GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    idle.read_answer().await;
+    let silent = gateway.raw().await;
+    gateway.signal(Signal::TERM);
+    assert!(gateway.ended().await.success());
+    assert_eq!(idle.read_to_end().await, "");
+    drop(silent);
+}
+
+#[tokio::test]
+async fn a_new_configuration_takes_over_without_dropping_a_request() {
+    for dialect in Dialect::ALL {
+        let gate = Gate::new();
+        let old = Upstream::always(gated(dialect, &gate)).await;
+        let new = Upstream::choosing(dialect.answering("from the new upstream")).await;
+        let gateway = Gateway::start(&Config::of(dialect, &old)).await;
+        let mut streaming = gateway.client().open_stream(&chat::stream("x")).await;
+        streaming.read_until("the first words").await;
+
+        let config = Config::new().provider(Provider::new(dialect, &new).models(&["m1", "m2"]));
+        gateway.replace_config(&config.text());
+        gateway.signal(Signal::HUP);
+        gateway
+            .log()
+            .wait_for("the reload", |entry| entry["message"].as_str().is_some_and(|text| text.contains("reload")))
+            .await;
+        until(async || gateway.client().get("/v1/models").await.text().contains("m2\"")).await;
+        assert_eq!(gateway.client().chat(&chat::request("x")).await.content(), "from the new upstream");
+
+        gate.open();
+        let transcript = streaming.transcript().await;
+        transcript.assert_complete();
+        assert_eq!(transcript.content(), "the first words and the last", "{dialect:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_file_is_noticed_without_a_signal() {
+    let old = Upstream::choosing(Dialect::OpenAi.answering("old")).await;
+    let new = Upstream::choosing(Dialect::OpenAi.answering("new")).await;
+    let gateway = Gateway::start(&Config::of(Dialect::OpenAi, &old)).await;
+    assert_eq!(gateway.client().chat(&chat::request("x")).await.content(), "old");
+    gateway.replace_config(&Config::of(Dialect::OpenAi, &new).text());
+    until(async || gateway.client().chat(&chat::request("x")).await.content() == "new").await;
+}
+
+#[tokio::test]
+async fn an_invalid_configuration_keeps_the_old_one_serving_and_says_so() {
+    let upstream = Upstream::choosing(Dialect::OpenAi.answering("good")).await;
+    let config = Config::of(Dialect::OpenAi, &upstream);
+    let gateway = Gateway::start(&config).await;
+    let broken = [
+        ("not YAML", "listen: [".to_owned()),
+        ("an unknown key", config.clone().set("/lisen", json!("127.0.0.1:1")).text()),
+        ("an unknown plugin", config.clone().provider(Provider::of_plugin("nowhere", "http://127.0.0.1:1")).text()),
+        ("settings that do not fit", config.clone().set("/providers/0", json!({
+            "name": "openai", "plugin": "openai", "base_url": "http://127.0.0.1:1/v1", "settings": { "no_such_setting": 1 },
+        })).text()),
+    ];
+    for (name, text) in broken {
+        gateway.replace_config(&text);
+        gateway.signal(Signal::HUP);
+        until(async || !gateway.plugins().await["configuration_error"].is_null() || any_plugin_error(&gateway).await)
+            .await;
+        assert_eq!(gateway.client().chat(&chat::request("x")).await.content(), "good", "{name}");
+        gateway.replace_config(&config.text());
+        gateway.signal(Signal::HUP);
+        until(async || gateway.plugins().await["configuration_error"].is_null() && !any_plugin_error(&gateway).await)
+            .await;
+    }
+}
+
+async fn any_plugin_error(gateway: &Gateway) -> bool {
+    let plugins = gateway.plugins().await;
+    plugins["data"].as_array().is_some_and(|plugins| plugins.iter().any(|plugin| !plugin["error"].is_null()))
+}
+
+/// Asks until the answer is yes.
+async fn until(condition: impl AsyncFn() -> bool) {
+    let asking = async {
+        while !condition().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    weir_tests::bounded("the change takes effect", asking).await;
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_wrong_is_refused_at_start_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("weir.yaml");
+    let plugins = weir_tests::guests::built_plugins();
+    let head = format!("listen: 127.0.0.1:0\nplugins: {{ path: {} }}\n", plugins.display());
+    let cases = [
+        ("an unknown key", "provders: []\n", "weir.yaml:3", "providers"),
+        (
+            "an unknown key of a provider",
+            "providers:\n  - name: openai\n    base_ulr: http://127.0.0.1:1\n",
+            "weir.yaml:5",
+            "base_url",
+        ),
+        (
+            "a missing variable",
+            "providers:\n  - { name: openai, base_url: \"http://127.0.0.1:1\", api_key: \"${NOT_SET_ANYWHERE}\" }\n",
+            "weir.yaml:4",
+            "NOT_SET_ANYWHERE",
+        ),
+        ("a wrong type", "limits: { body_bytes: many }\n", "weir.yaml:3", "body_bytes"),
+        (
+            "a plugin that is not there",
+            "providers:\n  - { name: nobody, plugin: nowhere, base_url: \"http://127.0.0.1:1\" }\n",
+            "weir.yaml",
+            "nowhere",
+        ),
+        ("not YAML", "providers: [\n", "weir.yaml", ""),
+    ];
+    for (name, text, place, words) in cases {
+        std::fs::write(&file, format!("{head}{text}")).unwrap();
+        let path = file.to_str().unwrap();
+        for arguments in [vec!["check", path], vec!["serve", "--config", path]] {
+            let finished = run(&arguments, &[("HOME", folder.path().to_str().unwrap())]).await;
+            assert_eq!(finished.code, Some(1), "{name}: {}", finished.output);
+            assert!(finished.output.contains(words), "{name}: {}", finished.output);
+            if arguments[0] == "check" {
+                assert!(finished.output.contains(place), "{name}: {}", finished.output);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_good_configuration_passes_the_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = Upstream::choosing(Dialect::OpenAi.answering("good")).await;
+    let file = Config::of(Dialect::OpenAi, &upstream).write(folder.path());
+    let finished = run(&["check", file.to_str().unwrap()], &[]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.output);
+    assert_eq!(upstream.connections(), 0, "a check talks to nobody");
+}
+
+#[tokio::test]
+async fn a_single_value_can_be_set_from_the_environment() {
+    let upstream = Upstream::choosing(Dialect::OpenAi.answering("good")).await;
+    let config = Config::of(Dialect::OpenAi, &upstream);
+    let gateway = Gateway::start_with(&config, &[("WEIR_LIMITS__BODY_BYTES", "1000")]).await;
+    gateway.client().chat(&chat::request(&"x".repeat(2_000))).await.error(413);
+    assert_eq!(gateway.client().chat(&chat::request("x")).await.content(), "good");
+}
+
+#[tokio::test]
+async fn the_command_line_explains_itself() {
+    for arguments in
+        [vec!["--help"], vec!["serve", "--help"], vec!["check", "--help"], vec!["plugin", "--help"], vec!["--version"]]
+    {
+        let finished = run(&arguments, &[]).await;
+        assert_eq!(finished.code, Some(0), "{}", finished.output);
+        assert!(finished.output.to_lowercase().contains("weir"), "{}", finished.output);
+    }
+    let file = weir_tests::guests::built_plugins().join("demo.wasm");
+    let finished = run(&["plugin", "inspect", file.to_str().unwrap()], &[]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.output);
+    for words in ["provider-plugin", "0.1.0", "demo", "weir:plugin/types"] {
+        assert!(finished.output.contains(words), "{words} is missing: {}", finished.output);
+    }
+    assert_ne!(run(&["no-such-command"], &[]).await.code, Some(0));
+}

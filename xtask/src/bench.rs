@@ -1,0 +1,21 @@
+//! `bench`: builds what is measured and what measures, and runs it.
+
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::place::Place;
+use crate::{components, run, steps};
+
+/// Runs the benchmark with these arguments.
+pub fn run(place: &Place, arguments: &[&str]) -> Result<ExitCode> {
+    components::build_plugins(place)?;
+    run::build_gateway(place)?;
+    steps::say("building the benchmark");
+    steps::finish(steps::cargo(place).args(["build", "--release", "--package", "weir-bench"]))?;
+    let mut command = Command::new(place.target.join("release/weir-bench"));
+    command.arg("run").arg("--weir").arg(place.weir()).arg("--plugins").arg(place.plugins());
+    command.arg("--out").arg(place.target.join("bench.json")).args(arguments).stdin(Stdio::null());
+    let status = command.status().context("cannot start the benchmark")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
