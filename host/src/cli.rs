@@ -138,7 +138,13 @@ fn list(source: Source) -> anyhow::Result<()> {
     for state in states {
         match (state.serving, state.error) {
             (Some(serving), _) => {
-                println!("{:<16} {:<10} {:>6} KiB  {}", state.name, serving.version, serving.size / 1024, serving.summary);
+                println!(
+                    "{:<16} {:<10} {:>6} KiB  {}",
+                    state.name,
+                    serving.version,
+                    serving.size / 1024,
+                    serving.summary
+                );
             }
             (None, error) => println!("{:<16} cannot be loaded: {}", state.name, error.unwrap_or_default()),
         }
@@ -159,18 +165,27 @@ fn inspect(file: &Path) -> anyhow::Result<()> {
     // Only for the folder of compiled components; a component can be looked at whatever the configuration says.
     let sandbox = match config::load(&source(None)) {
         Ok(config) => sandbox(&config)?,
-        Err(_) => Sandbox::new(&std::env::temp_dir().join("weir-inspect")).map_err(|error| anyhow::anyhow!("{error:#}"))?,
+        Err(_) => {
+            Sandbox::new(&std::env::temp_dir().join("weir-inspect")).map_err(|error| anyhow::anyhow!("{error:#}"))?
+        }
     };
-    let inspection = runtime()?.block_on(plugin::inspect(&sandbox, file)).with_context(|| file.display().to_string())?;
+    let inspection =
+        runtime()?.block_on(plugin::inspect(&sandbox, file)).with_context(|| file.display().to_string())?;
     let descriptor = &inspection.descriptor;
     println!("file        {} ({} KiB)", file.display(), inspection.size / 1024);
     println!("sha256      {}", inspection.digest);
     println!("world       {}, contract {}", inspection.world, inspection.contract);
     println!("plugin      {} {}", descriptor.name, descriptor.version);
     println!("summary     {}", descriptor.summary);
-    println!("operations  {}", descriptor.operations.iter().map(|operation| operation.name()).collect::<Vec<_>>().join(", "));
+    println!(
+        "operations  {}",
+        descriptor.operations.iter().map(|operation| operation.name()).collect::<Vec<_>>().join(", ")
+    );
     println!("imports     {}", inspection.imports.join("\n            "));
-    println!("settings    {}", serde_json::to_string_pretty(&descriptor.settings_schema)?.replace('\n', "\n            "));
+    println!(
+        "settings    {}",
+        serde_json::to_string_pretty(&descriptor.settings_schema)?.replace('\n', "\n            ")
+    );
     Ok(())
 }
 
@@ -185,9 +200,9 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 /// Speaks just enough HTTP for the question.
 fn health(address: &str) -> anyhow::Result<()> {
     const PATIENCE: Duration = Duration::from_secs(3);
-    let address: SocketAddr =
-        address.to_socket_addrs()?.next().with_context(|| format!("{address} is no address"))?;
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).with_context(|| format!("cannot reach {address}"))?;
+    let address: SocketAddr = address.to_socket_addrs()?.next().with_context(|| format!("{address} is no address"))?;
+    let mut stream =
+        TcpStream::connect_timeout(&address, PATIENCE).with_context(|| format!("cannot reach {address}"))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(format!("GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").as_bytes())?;
     let mut answer = String::new();

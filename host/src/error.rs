@@ -73,9 +73,7 @@ impl Cause {
             Self::Permission => (StatusCode::FORBIDDEN, "permission_error", None),
             Self::NotFound => (StatusCode::NOT_FOUND, "invalid_request_error", None),
             Self::RateLimit => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", Some("rate_limit_exceeded")),
-            Self::ContextLength => {
-                (StatusCode::BAD_REQUEST, "invalid_request_error", Some("context_length_exceeded"))
-            }
+            Self::ContextLength => (StatusCode::BAD_REQUEST, "invalid_request_error", Some("context_length_exceeded")),
             Self::ContentFilter => (StatusCode::BAD_REQUEST, "invalid_request_error", Some("content_filter")),
             Self::Unavailable | Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "server_error", None),
             Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "server_error", Some("timeout")),

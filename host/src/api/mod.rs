@@ -125,8 +125,8 @@ impl Api {
         let path = path.strip_prefix("/v1").filter(|rest| rest.starts_with('/')).unwrap_or(path);
         // A trailing slash is no reason for a redirect, which would turn a POST into a GET.
         let path = if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path };
-        let administers = self.listener == Listener::Administration
-            || self.gateway.snapshot().config().admin_listen.is_none();
+        let administers =
+            self.listener == Listener::Administration || self.gateway.snapshot().config().admin_listen.is_none();
         let (route, allowed) = match path {
             "/chat/completions" => (Route::ChatCompletions, "POST, OPTIONS"),
             "/models" => (Route::Models, "GET, HEAD, OPTIONS"),

@@ -29,7 +29,8 @@ pub(super) fn set(response: &mut Response<ReplyBody>, id: &str) {
 
 /// Short, and of characters that no log and no upstream stumbles over.
 fn is_sensible(id: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'/' | b'=' | b'+');
+    let allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'/' | b'=' | b'+');
     !id.is_empty() && id.len() <= LONGEST && id.bytes().all(allowed)
 }
 

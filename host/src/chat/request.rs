@@ -67,7 +67,10 @@ impl Peek {
         let body = simdutf8::basic::from_utf8(body).map_err(|_| not_utf8(body))?;
         let mut scanner = Scanner::new(body);
         let mut survey = Survey::default();
-        let read = survey.read(&mut scanner).and_then(|()| Ok(scanner.finish()?)).and_then(|()| survey.conclude(default_model));
+        let read = survey
+            .read(&mut scanner)
+            .and_then(|()| Ok(scanner.finish()?))
+            .and_then(|()| survey.conclude(default_model));
         read.map_err(|refusal| refusal.into_error(body))
     }
 

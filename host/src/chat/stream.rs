@@ -174,6 +174,13 @@ impl Sequence {
         self.identity.as_ref().map(|identity| (&*identity.id, identity.created, &*identity.model))
     }
 
+    /// Takes note of the usage in a chunk that goes to a plugin, so that it is counted even if the plugin does not get
+    /// to tell it.
+    pub fn note_usage(&mut self, chunk: &str) {
+        let usage = super::repair::parse(chunk).and_then(|chunk| Usage::parse(&chunk.get("usage")?.to_string()));
+        self.usage = usage.or(self.usage);
+    }
+
     /// The last usage that the upstream reported.
     pub fn usage(&self) -> Option<Usage> {
         self.usage

@@ -161,6 +161,11 @@ pub(super) fn parse(text: &str, name: &str, problems: &mut Problems) -> Result<N
     if text.len() > LARGEST_FILE {
         return Err(Errors::one(Origin::File(name), format!("is larger than {LARGEST_FILE} bytes")));
     }
+    // The parser takes a NUL for the end of the file and would drop the rest in silence.
+    if let Some(end) = text.find('\0') {
+        let line = text[..end].matches('\n').count() + 1;
+        return Err(Errors::one(Origin::Place { file: name, line, column: 1 }, "not YAML: holds a NUL character"));
+    }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut builder = Builder { parser: Parser::new_from_str(text), name, anchors: HashMap::new(), nodes: 0, problems };
     builder.document()

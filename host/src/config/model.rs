@@ -46,20 +46,20 @@ impl Model {
     pub(super) fn read(node: &Node, problems: &mut Problems, providers: &[Provider]) -> Option<Self> {
         Fields::read(node, problems, |fields| {
             let name = fields.required("name", model_name);
-            if let Some(targets) = fields.node("targets")
-                && let Value::List(items) = &targets.value
-                && items.len() > 1
-            {
-                fields.report(
-                    &items[1].origin,
-                    "only one target for now: failover and load balancing come with routing policies",
-                );
+            let targets = fields.node("targets").map(|node| &node.value);
+            match targets {
+                None => fields.report(fields.origin(), "`targets` is missing: `targets: [provider/model]`"),
+                Some(Value::List(items)) => match items.as_slice() {
+                    [] => fields.report(fields.origin(), "`targets` is empty: `targets: [provider/model]`"),
+                    [_] => {}
+                    [_, second, ..] => fields.report(
+                        &second.origin,
+                        "only one target for now: failover and load balancing come with routing policies",
+                    ),
+                },
+                Some(_) => {}
             }
-            let is_given = fields.is_given("targets");
             let targets = fields.values("targets", |node| target(node, providers));
-            if !is_given {
-                fields.report(fields.origin(), "`targets` is missing: `targets: [provider/model]`");
-            }
             Some(Self { name: name?, target: targets.into_iter().next()? })
         })
         .flatten()

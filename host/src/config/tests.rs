@@ -160,7 +160,7 @@ fn hostile_documents_are_refused_quickly() {
         ("{a: 1", "not YAML: "),
         ("? [a]\n: 1\n", "a key has to be a single word or text"),
         ("a: !custom b", "the tag `!custom` means nothing here"),
-        ("a: \u{0}", "not YAML: "),
+        ("listen: 127.0.0.1:1\n\0\nlost: 1\n", "weir.yaml:2:1: not YAML: holds a NUL"),
         ("just text", "expected a mapping"),
     ] {
         let errors = read(text, &[]).unwrap_err().to_string();

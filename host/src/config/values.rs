@@ -181,7 +181,9 @@ pub(super) fn base_url(node: &Node) -> Result<Uri, String> {
     if uri.query().is_some() {
         return Err("a base URL has no query (`?...`)".to_owned());
     }
-    if authority.host().is_empty() || authority.as_str().ends_with(':') {
+    // A port that is no number up to 65535 is not noticed by the parser.
+    let has_port = authority.as_str().len() > authority.host().len();
+    if authority.host().is_empty() || (has_port && authority.port_u16().is_none()) {
         return Err(unexpected(expected, node));
     }
     Ok(uri)

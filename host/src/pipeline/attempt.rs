@@ -114,7 +114,7 @@ impl Exchange<'_> {
     async fn whole(&self, incoming: Incoming, headers: HeaderMap) -> Result<Attempt, Error> {
         let (status, head) = (incoming.status, head(&incoming));
         let limits = self.provider.limits();
-        let body = incoming.whole(limits.answer_bytes, self.provider.timeouts().idle).await?;
+        let body = incoming.whole(limits.answer_bytes, self.provider.timeouts().idle).await.map_err(unseen)?;
         if self.upstream.response == ResponseMode::Forward
             && let Ok(summary) = answer::admit(&body)
         {
@@ -136,7 +136,8 @@ impl Exchange<'_> {
             plugin::Framing::Ndjson => Framing::Ndjson,
         };
         let events = incoming.events(framing, self.provider.limits().event_bytes)?;
-        let relay = Relay::open(self.provider, self.request, self.call, self.upstream, head, events).await?;
+        let relay = Relay::open(self.provider, self.request, self.call, self.upstream, head, events).await;
+        let relay = relay.map_err(unseen)?;
         Ok(Attempt::Stream { relay: Box::new(relay), headers })
     }
 
@@ -161,12 +162,7 @@ impl Exchange<'_> {
 }
 
 /// A plugin's document as the client gets it: made to conform where it does not.
-fn whole(
-    document: String,
-    status: Option<StatusCode>,
-    call: &Call,
-    headers: HeaderMap,
-) -> Result<Attempt, Error> {
+fn whole(document: String, status: Option<StatusCode>, call: &Call, headers: HeaderMap) -> Result<Attempt, Error> {
     let (document, summary) = match answer::admit(document.as_bytes()) {
         Ok(summary) => (document, summary),
         Err(Departure::Failed(error)) => return Err(error),
@@ -200,7 +196,9 @@ pub(super) fn outgoing(
         Auth::Query(parameter) => Credential::Query(parameter.clone()),
         Auth::Header(name) => {
             let name = header::HeaderName::from_bytes(name.as_bytes());
-            Credential::Header(name.map_err(|_| failure::broken_plugin(provider, "its credential's header is invalid"))?)
+            Credential::Header(
+                name.map_err(|_| failure::broken_plugin(provider, "its credential's header is invalid"))?,
+            )
         }
     };
     let headers = upstream.headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect();
@@ -221,6 +219,14 @@ pub(super) fn head(incoming: &Incoming) -> ResponseHead {
         Some(plugin::Header { name: name.as_str().to_owned(), value })
     });
     ResponseHead { status: incoming.status.as_u16(), headers: headers.collect() }
+}
+
+/// An answer that broke off before the client had any of it: another attempt may do better.
+fn unseen(error: Error) -> Error {
+    match error.cause {
+        Cause::BadAnswer | Cause::Connection | Cause::Timeout => Error { retryable: true, ..error },
+        _ => error,
+    }
 }
 
 /// A good status that came with a bad body tells the client nothing.

@@ -53,7 +53,8 @@ pub(super) fn of_upstream(failure: Failure, upstream: Option<StatusCode>, hint: 
 
 /// The upstream sent no answer in time.
 pub(super) fn silent(provider: &Provider, limit: Duration) -> Error {
-    let message = format!("The provider `{}` did not begin to answer within {} s.", provider.name(), limit.as_secs_f32());
+    let message =
+        format!("The provider `{}` did not begin to answer within {} s.", provider.name(), limit.as_secs_f32());
     Error::new(Cause::Timeout, message).retryable(None)
 }
 

@@ -197,14 +197,14 @@ async fn build_one(
     metrics: &Metrics,
     before: Option<&Provider>,
 ) -> Result<Provider, BuildError> {
-    let unusable =
-        |error: LoadError| BuildError::Plugin(provider.name.clone(), provider.plugin.clone(), error);
+    let unusable = |error: LoadError| BuildError::Plugin(provider.name.clone(), provider.plugin.clone(), error);
     let generation = library.generation(&provider.plugin).map_err(unusable)?;
     let plugin_limits = config.plugins.limits_of(&provider.plugin);
     let built = Provider::build(provider, &config.limits, plugin_limits, generation, metrics, before).await;
     let (Err(BuildError::Plugin(_, _, error)), Some(before)) = (&built, before) else { return built };
     let old = Arc::clone(before.plugin().generation());
-    if before.config().plugin != provider.plugin || old.name != provider.plugin {
+    let is_new = library.generation(&provider.plugin).is_ok_and(|current| !Arc::ptr_eq(&current, &old));
+    if old.name != provider.plugin || !is_new {
         return built;
     }
     tracing::error!(plugin = provider.plugin, "the new file was not taken into service: {error}");

@@ -4,20 +4,18 @@
 //! by `[DONE]`. Events that conform are relayed as the bytes they came as; from the first one that does not, the
 //! plugin translates the rest. Nothing is read from the upstream before the client has taken what was read already.
 
+mod silence;
 mod source;
 
-use std::pin::Pin;
-use std::time::Duration;
-
 use bytes::{BufMut, Bytes, BytesMut};
-use tokio::time::{Instant, Sleep};
 
+use self::silence::Silence;
 use self::source::Source;
 use super::account::Account;
 use super::chat::ChatRequest;
 use super::provider::Provider;
 use crate::chat::stream::{Sequence, Verdict};
-use crate::error::{Cause, Error};
+use crate::error::Error;
 use crate::plugin::{self, Call, Position, ResponseHead, ResponseMode, UpstreamRequest};
 use crate::upstream::{Batch, Event, Events};
 
@@ -68,7 +66,7 @@ impl Relay {
 
     /// Opens the stream of a plugin that answers by itself.
     pub(super) async fn local(chunks: Vec<String>, request: &ChatRequest, call: &Call) -> Result<Self, Error> {
-        let silence = Silence::new(Duration::MAX, Duration::MAX);
+        let silence = Silence::unbounded();
         let sequence = Sequence::new(request.peek.include_usage).with_model(&*call.model);
         Self::begin(Source::Local(chunks.into_iter()), sequence, silence).await
     }
@@ -161,7 +159,11 @@ impl Relay {
                 Verdict::Drop => {}
                 verdict => {
                     tracing::debug!("a stream is handed to the plugin: {verdict:?}");
-                    let rest = std::iter::once(event).chain(events).collect();
+                    let rest: Vec<Event> = std::iter::once(event).chain(events).collect();
+                    for event in rest.iter().filter(|event| memchr::memmem::find(event.data(), b"\"usage\"").is_some())
+                    {
+                        self.sequence.note_usage(event.text());
+                    }
                     return self.take_over(out, rest).await;
                 }
             }
@@ -377,74 +379,3 @@ impl Out {
         if self.is_empty() { Step::Ended } else { Step::Bytes(self.into_bytes()) }
     }
 }
-
-/// Bounds how long an upstream may be silent: no line for `idle`, or nothing but signs of life for `longest`.
-struct Silence {
-    idle: Duration,
-    longest: Duration,
-    /// Set when the timer was last known to be needed; moved when it fires, not for every event.
-    timer: Pin<Box<Sleep>>,
-    last_line: Instant,
-    last_event: Instant,
-    last_kept_alive: Instant,
-    has_begun: bool,
-}
-
-impl Silence {
-    fn new(first_byte: Duration, idle: Duration) -> Self {
-        let now = Instant::now();
-        let (idle, longest) = (idle.min(MAX_WAIT), first_byte.max(idle).min(MAX_WAIT));
-        let timer = Box::pin(tokio::time::sleep_until(now + longest.min(idle.max(first_byte.min(MAX_WAIT)))));
-        Self { idle, longest, timer, last_line: now, last_event: now, last_kept_alive: now, has_begun: false }
-    }
-
-    fn has_begun(&mut self) {
-        self.has_begun = true;
-    }
-
-    fn heard(&mut self, is_event: bool) {
-        let now = Instant::now();
-        self.last_line = now;
-        if is_event {
-            self.last_event = now;
-        }
-    }
-
-    /// Whether the client has heard nothing for so long that it should be told that the stream lives.
-    fn was_long(&mut self) -> bool {
-        const QUIET: Duration = Duration::from_secs(5);
-        let quiet_since = self.last_event.max(self.last_kept_alive);
-        let is_long = self.has_begun && quiet_since.elapsed() >= QUIET;
-        if is_long {
-            self.last_kept_alive = Instant::now();
-        }
-        is_long
-    }
-
-    /// When the silence is too long, as things stand.
-    fn deadline(&self) -> Instant {
-        // Before the first event the upstream may think for as long as it may take to its first byte.
-        let line = if self.has_begun { self.idle } else { self.longest };
-        (self.last_line + line).min(self.last_event + self.longest)
-    }
-
-    async fn wait<T>(&mut self, next: impl Future<Output = T>) -> Result<T, Error> {
-        let mut next = std::pin::pin!(next);
-        loop {
-            tokio::select! {
-                biased;
-                value = &mut next => return Ok(value),
-                () = &mut self.timer => {
-                    let deadline = self.deadline();
-                    if deadline <= Instant::now() {
-                        return Err(Error::new(Cause::Timeout, "The upstream went silent in the middle of its answer."));
-                    }
-                    self.timer.as_mut().reset(deadline);
-                }
-            }
-        }
-    }
-}
-
-/// Stands for "for ever" where a clock has to be set.
-const MAX_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);

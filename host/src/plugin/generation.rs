@@ -14,8 +14,8 @@ use super::call::{Fault, bounded};
 use super::capability::{Capabilities, LogBudget};
 use super::inspect::{check_header, check_world};
 use super::instance::{self, Instance, State};
-use crate::config::PluginLimits;
 use super::sandbox::Sandbox;
+use crate::config::PluginLimits;
 
 /// A component over this size is refused unread, in bytes. JavaScript and Python components have 12 to 40 MB.
 pub(super) const LARGEST_COMPONENT: u64 = 128 << 20;
@@ -111,7 +111,11 @@ impl Generation {
     }
 
     /// A new instance, from the pool or, when that is used up, from memory of its own.
-    pub(super) async fn instantiate(&self, limits: &PluginLimits, capabilities: Capabilities) -> Result<Instance, Fault> {
+    pub(super) async fn instantiate(
+        &self,
+        limits: &PluginLimits,
+        capabilities: Capabilities,
+    ) -> Result<Instance, Fault> {
         match instantiate(&self.sandbox.pooled, &self.pooled, limits, capabilities.clone()).await {
             Err(error) if error.is::<PoolConcurrencyLimitError>() => {}
             outcome => return outcome.map_err(|error| Fault::Trap(format!("{error:#}"))),

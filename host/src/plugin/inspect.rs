@@ -98,7 +98,8 @@ fn imports(component: &Component, engine: &Engine) -> Vec<String> {
 
 /// WASI 0.2 interfaces that toolchains link. They are served and lead nowhere.
 fn is_granted(import: &str) -> bool {
-    const WASI: [&str; 6] = ["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
+    const WASI: [&str; 6] =
+        ["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
     if WASI.iter().any(|prefix| import.starts_with(prefix)) {
         return import.contains("@0.2.");
     }

@@ -108,6 +108,9 @@ impl Library {
         if let Some(slot) = self.shelf.get_mut(&generation.name) {
             slot.error = Some(error);
             slot.current = Some(generation);
+            // The settings may fit at the next reload, so the file is to be tried again then.
+            slot.seen = None;
+            slot.tried = None;
         }
     }
 

@@ -14,9 +14,9 @@ use super::capability::{Capabilities, LogBudget};
 use super::generation::{Generation, LoadError};
 use super::instance::{self, Instance, State};
 use super::limits::KEEP_MEMORY_BYTES;
-use crate::config::PluginLimits;
 use super::pool::Pool;
 use super::quarantine::Quarantine;
+use crate::config::PluginLimits;
 use crate::telemetry::PluginMetrics;
 
 /// One loaded version of a plugin with the settings of one provider, ready to be called.
@@ -89,6 +89,8 @@ impl ProviderPlugin {
 
     /// Translates a request. See `wit/provider.wit`.
     pub async fn encode(&self, id: &Arc<str>, call: &Call, document: &str) -> Result<Encoded, CallError> {
+        // Every request begins here; what was let in may also come to its end.
+        self.quarantine.admit().map_err(Fault::Quarantined)?;
         let mut instance = self.lease(id).await?;
         let Instance { store, bindings, .. } = &mut instance;
         let provider = bindings.weir_plugin_provider();
@@ -140,7 +142,6 @@ impl ProviderPlugin {
 
     /// An instance that is ready for a call: one that waits, or a new one.
     async fn lease(&self, id: &Arc<str>) -> Result<Instance, CallError> {
-        self.quarantine.admit().map_err(Fault::Quarantined)?;
         let mut instance = match self.pool.take() {
             Some(instance) => instance,
             None => self.instantiate(id).await?,
@@ -195,7 +196,7 @@ impl ProviderPlugin {
     fn count<T>(&self, function: Function, (result, elapsed): (Result<T, Fault>, Duration)) -> Result<T, Fault> {
         self.metrics.observe_call(function as usize, result.is_ok(), elapsed);
         match &result {
-            Ok(_) => self.quarantine.succeeded(),
+            Ok(_) => self.quarantine.succeeded(function),
             Err(fault) => self.report(function, fault),
         }
         result
@@ -206,9 +207,9 @@ impl ProviderPlugin {
         if !fault.is_guests() {
             return;
         }
-        let (plugin, function) = (&*self.generation.name, function.label());
+        let (at, plugin, function) = (function, &*self.generation.name, function.label());
         tracing::warn!(plugin, function, kind = fault.label(), "a plugin call failed: {fault:?}");
-        if self.quarantine.failed() {
+        if self.quarantine.failed(at) {
             tracing::error!(plugin, "the plugin keeps failing and is out of service for a while");
         }
     }

@@ -37,6 +37,15 @@ impl<S: Subscriber> Layer<S> for Json {
     }
 }
 
+/// The line that says that so many lines were dropped.
+pub(super) fn dropped_as_json(lines: u64) -> String {
+    let mut line = String::from("{\"timestamp\":\"");
+    write_time(&mut line, SystemTime::now());
+    line.push_str("\",\"level\":\"WARN\",\"logger\":\"weir::telemetry\",\"message\":\"log lines were dropped\"");
+    let _ = writeln!(line, ",\"lines\":{lines}}}");
+    line
+}
+
 /// Appends the fields of an event.
 struct Fields<'a>(&'a mut String);
 
@@ -148,6 +157,13 @@ mod tests {
             write_time(&mut line, UNIX_EPOCH + Duration::from_millis(milliseconds));
             assert_eq!(line, expected);
         }
+    }
+
+    #[test]
+    fn the_note_about_dropped_lines_is_a_line_of_json() {
+        let line: serde_json::Value = serde_json::from_str(&dropped_as_json(7)).unwrap();
+        assert_eq!((&line["level"], &line["lines"]), (&"WARN".into(), &7.into()));
+        assert!(dropped_as_json(7).ends_with("}\n"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::format::Json;
+use super::format::{Json, dropped_as_json};
 use super::writer::Queue;
 use crate::config::{Log, LogFormat};
 
@@ -17,20 +17,20 @@ const QUIET: [&str; 6] = ["hyper=warn", "hyper_util=warn", "h2=warn", "rustls=wa
 pub struct LogGuard(Queue);
 
 impl LogGuard {
-    /// Waits until every line is written.
+    /// Waits until every line is written, for two seconds at most.
     pub fn flush(self) {
-        self.0.flush();
+        let _ = self.0.flush();
     }
 }
 
 /// Starts the log, once per process.
 pub fn start_log(log: &Log) -> LogGuard {
-    let queue = Queue::start();
     let is_text = match log.format {
         LogFormat::Json => false,
         LogFormat::Text => true,
         LogFormat::Auto => std::io::stdout().is_terminal(),
     };
+    let queue = Queue::start(if is_text { dropped_as_text } else { dropped_as_json });
     let registry = tracing_subscriber::registry().with(filter(&log.level));
     let started = if is_text {
         let writer = queue.clone();
@@ -42,6 +42,10 @@ pub fn start_log(log: &Log) -> LogGuard {
         eprintln!("weir: the log cannot be started: {error}");
     }
     LogGuard(queue)
+}
+
+fn dropped_as_text(lines: u64) -> String {
+    format!("WARN weir::telemetry: {lines} log lines were dropped\n")
 }
 
 /// The operator's filter, with the libraries kept quiet whatever it says.

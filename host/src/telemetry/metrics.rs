@@ -16,8 +16,7 @@ const REQUEST_BUCKETS: [f64; 16] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
 /// Seconds that a plugin call may take: a warm one takes microseconds.
-const CALL_BUCKETS: [f64; 14] =
-    [1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 1e-1, 1.0];
+const CALL_BUCKETS: [f64; 14] = [1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 1e-1, 1.0];
 
 /// All figures of the process. Cheap to clone.
 #[derive(Clone)]
@@ -52,7 +51,8 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let make = Maker(&registry);
-        let requests = make.counters("llm_proxy_requests_total", "Requests answered.", &["provider", "endpoint", "status"]);
+        let requests =
+            make.counters("llm_proxy_requests_total", "Requests answered.", &["provider", "endpoint", "status"]);
         let errors = make.counters("llm_proxy_errors_total", "Errors by kind.", &["provider", "error_type"]);
         let tokens = make.counters("llm_proxy_tokens_total", "Tokens used.", &["provider", "operation"]);
         let durations = make.histograms(
@@ -242,7 +242,11 @@ impl PluginMetrics {
     /// Counts a call of the function with this number.
     pub fn observe_call(&self, function: usize, succeeded: bool, elapsed: Duration) {
         let Some(function) = self.functions.get(function) else { return };
-        if succeeded { function.succeeded.inc() } else { function.failed.inc() }
+        if succeeded {
+            function.succeeded.inc()
+        } else {
+            function.failed.inc()
+        }
         function.seconds.observe(elapsed.as_secs_f64());
     }
 

@@ -4,9 +4,16 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
 
 /// Lines that wait to be written. More are dropped and counted: memory is bounded, whatever reads the log.
 const WAITING: usize = 8 << 10;
+
+/// How long the end of the process waits for a reader of the log that has stopped reading.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a line says that so many lines were dropped.
+pub(super) type Note = fn(u64) -> String;
 
 /// The way to the thread that writes.
 #[derive(Clone)]
@@ -22,11 +29,18 @@ enum Message {
 
 impl Queue {
     /// Starts the thread.
-    pub(super) fn start() -> Self {
+    pub(super) fn start(note: Note) -> Self {
+        Self::to(io::stdout(), note)
+    }
+
+    /// Starts the thread, which writes there.
+    fn to(output: impl Write + Send + 'static, note: Note) -> Self {
         let (sender, receiver) = sync_channel(WAITING);
         let dropped = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&dropped);
-        let started = std::thread::Builder::new().name("weir-log".into()).spawn(move || write_all(&receiver, &counted));
+        let started = std::thread::Builder::new()
+            .name("weir-log".into())
+            .spawn(move || write_all(&receiver, &counted, output, note));
         if let Err(error) = started {
             eprintln!("weir: the log's thread cannot be started, nothing will be logged: {error}");
         }
@@ -45,12 +59,21 @@ impl Queue {
         Line { queue: self.clone(), bytes: Vec::new() }
     }
 
-    /// Waits until everything queued so far is written.
-    pub(super) fn flush(self) {
+    /// Waits until everything queued so far is written, or for [`PATIENCE`]: a stuck log must not keep the process
+    /// from ending. Returns whether it was.
+    pub(super) fn flush(self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
         let (done, flushed) = sync_channel(1);
-        if self.sender.send(Message::Flush(done)).is_ok() {
-            let _ = flushed.recv();
+        let mut message = Message::Flush(done);
+        while let Err(error) = self.sender.try_send(message) {
+            match error {
+                TrySendError::Full(returned) if Instant::now() < deadline => message = returned,
+                _ => return false,
+            }
+            // Nothing can come yet: this only waits a little for a free place.
+            let _ = flushed.recv_timeout(Duration::from_millis(5));
         }
+        flushed.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok()
     }
 }
 
@@ -78,12 +101,12 @@ impl Drop for Line {
 }
 
 /// Writes what is queued, all that waits at once.
-fn write_all(receiver: &Receiver<Message>, dropped: &AtomicU64) {
-    let mut stdout = io::stdout();
+fn write_all(receiver: &Receiver<Message>, dropped: &AtomicU64, mut output: impl Write, note: Note) {
     let mut buffer = Vec::new();
     while let Ok(message) = receiver.recv() {
         let mut flushes = Vec::new();
-        for message in std::iter::once(message).chain(receiver.try_iter()) {
+        // No more than may wait: under steady load there is always one more.
+        for message in std::iter::once(message).chain(receiver.try_iter().take(WAITING)) {
             match message {
                 Message::Line(line) => buffer.extend_from_slice(&line),
                 Message::Flush(done) => flushes.push(done),
@@ -91,15 +114,82 @@ fn write_all(receiver: &Receiver<Message>, dropped: &AtomicU64) {
         }
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            let _ = writeln!(
-                buffer,
-                "{{\"level\":\"WARN\",\"logger\":\"weir::telemetry\",\"message\":\"log lines were dropped\",\"lines\":{lost}}}"
-            );
+            buffer.extend_from_slice(note(lost).as_bytes());
         }
         // Nobody is there to be told that the log cannot be written.
-        let _ = stdout.write_all(&buffer).and_then(|()| stdout.flush());
+        let _ = output.write_all(&buffer).and_then(|()| output.flush());
         buffer.clear();
         buffer.shrink_to(64 << 10);
-        drop(flushes);
+        for done in flushes {
+            let _ = done.try_send(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Condvar, Mutex};
+
+    use super::*;
+
+    /// An output that can be stopped and looked at.
+    #[derive(Clone, Default)]
+    struct Output(Arc<(Mutex<State>, Condvar)>);
+
+    #[derive(Default)]
+    struct State {
+        stopped: bool,
+        bytes: Vec<u8>,
+    }
+
+    impl Output {
+        fn stop(&self, stopped: bool) {
+            self.0.0.lock().unwrap().stopped = stopped;
+            self.0.1.notify_all();
+        }
+
+        fn text(&self) -> String {
+            String::from_utf8(self.0.0.lock().unwrap().bytes.clone()).unwrap()
+        }
+    }
+
+    impl Write for Output {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut state = self.0.1.wait_while(self.0.0.lock().unwrap(), |state| state.stopped).unwrap();
+            state.bytes.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_was_logged_is_written_before_the_end() {
+        let output = Output::default();
+        let queue = Queue::to(output.clone(), |lost| format!("{lost} lost\n"));
+        for number in 0..1000 {
+            queue.send(format!("{number}\n").into_bytes());
+        }
+        queue.line().write_all(b"last line").unwrap();
+        assert!(queue.flush());
+        assert!(output.text().ends_with("998\n999\nlast line"));
+        assert_eq!(output.text().lines().count(), 1001);
+    }
+
+    #[test]
+    fn a_reader_that_has_stopped_costs_lines_and_a_bounded_wait() {
+        let output = Output::default();
+        output.stop(true);
+        let queue = Queue::to(output.clone(), |lost| format!("{lost} lost\n"));
+        for _ in 0..3 * WAITING {
+            queue.send(b"x\n".to_vec());
+        }
+        assert!(!queue.clone().flush());
+        output.stop(false);
+        assert!(queue.flush());
+        assert!(output.text().contains(" lost\n"), "{}", output.text().len());
+        assert!(output.text().len() < 3 * (3 * WAITING));
     }
 }

@@ -62,7 +62,10 @@ impl Reported {
         let body: Value = serde_json::from_str(body).ok()?;
         let error = body.get("error").filter(|error| !error.is_null()).unwrap_or(&body);
         let text = |name: &str| error[name].as_str().or_else(|| body[name].as_str()).map(str::to_owned);
-        let message = error.as_str().map(str::to_owned).or_else(|| text("message")).or_else(|| text("detail"))?;
+        let message = error.as_str().map(str::to_owned).or_else(|| text("message")).or_else(|| text("detail"));
+        // FastAPI's list of what does not fit.
+        let listed = || body["detail"][0]["msg"].as_str().map(str::to_owned);
+        let message = message.or_else(listed)?;
         let kind = error["type"].as_str().map(str::to_owned);
         let code = error["code"].as_str().map(str::to_owned);
         let limit = error["details"]["error_code"].as_str().map(str::to_owned);

@@ -56,6 +56,8 @@ struct Chunks {
     call: Call,
     /// The first chunk waits for the event after `message_start`: an error in its place is then still a status.
     opening: bool,
+    /// What `message_start` says of the usage, until it is told.
+    first_usage: Option<Usage>,
     list: Vec<String>,
 }
 
@@ -63,7 +65,14 @@ impl Stream {
     /// Starts. `legacy` as in [`crate::decode::answer`].
     pub fn new(call: Call, legacy: bool) -> Self {
         Self {
-            chunks: Chunks { prefix: String::new(), head: 0, call, opening: false, list: Vec::new() },
+            chunks: Chunks {
+                prefix: String::new(),
+                head: 0,
+                call,
+                opening: false,
+                first_usage: None,
+                list: Vec::new(),
+            },
             legacy,
             open: Vec::new(),
             calls: 0,
@@ -114,6 +123,7 @@ impl Stream {
         let model = message.and_then(|message| string_body(message.model));
         self.chunks.begin(id, model);
         self.merge(message.and_then(|message| message.usage));
+        self.chunks.first_usage = self.usage;
     }
 
     fn merge(&mut self, usage: Option<Usage>) {
@@ -286,7 +296,8 @@ impl Stream {
         let finish = finish_reason(reason.as_deref(), self.calls > 0, self.legacy);
         let native = reason.as_deref().map_or("null", RawValue::get);
         self.ended = true;
-        self.chunks.finish(finish, native, self.usage)
+        self.chunks.finish(finish, native, self.usage);
+        Ok(())
     }
 }
 
@@ -354,6 +365,10 @@ impl Chunks {
         }
         if std::mem::take(&mut self.opening) {
             self.push(&[r#"{"role":"assistant","content":""}"#]);
+            // What the prompt cost is known already, and is to be counted even if the client leaves.
+            if let Some(usage) = self.first_usage.take() {
+                self.usage(usage);
+            }
         }
     }
 
@@ -368,20 +383,25 @@ impl Chunks {
     }
 
     /// Adds the last chunks: the finish reason, and the usage if any was told.
-    fn finish(&mut self, reason: FinishReason, native: &str, usage: Option<Usage>) -> Result<(), Failure> {
+    fn finish(&mut self, reason: FinishReason, native: &str, usage: Option<Usage>) {
         let prefix = &self.prefix;
         let last = format!(r#"{prefix}{{}},"finish_reason":"{reason}","native_finish_reason":{native}}}]}}"#);
         self.list.push(last);
         if let Some(usage) = usage {
-            let mut json = Json::with_capacity(512);
-            json.raw(&self.prefix[..self.head]).raw("[]").key("usage").raw(&to_json(&usage.canonical())?);
-            if let Some(tier) = usage.service_tier() {
-                json.key("service_tier").body(tier);
-            }
-            json.close('}');
-            self.list.push(json.into_string());
+            self.usage(usage);
         }
-        Ok(())
+    }
+
+    /// Adds a chunk with the usage as it is known by now.
+    fn usage(&mut self, usage: Usage) {
+        let Ok(counts) = to_json(&usage.canonical()) else { return };
+        let mut json = Json::with_capacity(512);
+        json.raw(&self.prefix[..self.head]).raw("[]").key("usage").raw(&counts);
+        if let Some(tier) = usage.service_tier() {
+            json.key("service_tier").body(tier);
+        }
+        json.close('}');
+        self.list.push(json.into_string());
     }
 }
 

@@ -8,6 +8,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lib", EVERYTHING),
     ("cli", EVERYTHING),
     ("serve", EVERYTHING),
+    ("memory", &[]),
     ("api", &["server", "pipeline", "plugin", "upstream", "config", "chat", "error", "telemetry"]),
     ("pipeline", &["plugin", "upstream", "config", "chat", "error", "telemetry"]),
     ("plugin", &["config", "chat", "error", "telemetry"]),
@@ -20,8 +21,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// For the binary, which puts the parts together.
-const EVERYTHING: &[&str] =
-    &["cli", "serve", "api", "server", "pipeline", "plugin", "upstream", "config", "chat", "error", "telemetry"];
+const EVERYTHING: &[&str] = &[
+    "cli",
+    "serve",
+    "memory",
+    "api",
+    "server",
+    "pipeline",
+    "plugin",
+    "upstream",
+    "config",
+    "chat",
+    "error",
+    "telemetry",
+];
 
 /// The uses that a file makes of other modules against the direction, with their lines. `file` is relative to
 /// `host/src`, `code` is without comments.

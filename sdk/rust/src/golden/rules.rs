@@ -67,9 +67,8 @@ fn models(document: &str) -> Result<(), String> {
 /// Holds a stream against the rules. `resumed` says that it begins after chunks that are not here.
 pub(super) fn chunks(chunks: &[String], resumed: bool) -> Result<(), String> {
     let mut stream = Stream { resumed, ..Stream::default() };
-    for (position, text) in chunks.iter().enumerate() {
-        let last = position + 1 == chunks.len();
-        stream.chunk(text, last).map_err(|problem| format!("{problem} in\n{text}"))?;
+    for text in chunks {
+        stream.chunk(text).map_err(|problem| format!("{problem} in\n{text}"))?;
     }
     Ok(())
 }
@@ -87,7 +86,7 @@ struct Stream {
 }
 
 impl Stream {
-    fn chunk(&mut self, text: &str, last: bool) -> Result<(), String> {
+    fn chunk(&mut self, text: &str) -> Result<(), String> {
         let chunk: Chunk = serde_json::from_str(text).map_err(|error| error.to_string())?;
         demand(!text.contains('\n'), "a chunk has more than one line")?;
         demand(chunk.object.as_deref() == Some("chat.completion.chunk"), "object is not chat.completion.chunk")?;
@@ -101,7 +100,7 @@ impl Stream {
         demand(self.identity.get_or_insert_with(|| identity.clone()) == &identity, "id, created or model changed")?;
         let choices = chunk.choices.ok_or("choices are missing")?;
         if chunk.usage.is_some() {
-            demand(choices.is_empty() && last, "usage belongs into a last chunk without choices")?;
+            demand(choices.is_empty(), "usage belongs into a chunk without choices")?;
         }
         choices.iter().try_for_each(|choice| self.choice(choice))
     }
