@@ -106,6 +106,7 @@ async fn an_invalid_configuration_keeps_the_old_one_serving_and_says_so() {
         ("not YAML", "listen: [".to_owned()),
         ("an unknown key", config.clone().set("/lisen", json!("127.0.0.1:1")).text()),
         ("an unknown plugin", config.clone().provider(Provider::of_plugin("nowhere", "http://127.0.0.1:1")).text()),
+        ("only an unknown plugin", Config::new().provider(Provider::of_plugin("nowhere", "http://127.0.0.1:1")).text()),
         ("settings that do not fit", config.clone().set("/providers/0", json!({
             "name": "openai", "plugin": "openai", "base_url": "http://127.0.0.1:1/v1", "settings": { "no_such_setting": 1 },
         })).text()),
@@ -116,6 +117,7 @@ async fn an_invalid_configuration_keeps_the_old_one_serving_and_says_so() {
         until(async || !gateway.plugins().await["configuration_error"].is_null() || any_plugin_error(&gateway).await)
             .await;
         assert_eq!(gateway.client().chat(&chat::request("x")).await.content(), "good", "{name}");
+        assert_eq!(gateway.plugin("openai").await["generation"], 1, "{name}: what serves is listed");
         gateway.replace_config(&config.text());
         gateway.signal(Signal::HUP);
         until(async || gateway.plugins().await["configuration_error"].is_null() && !any_plugin_error(&gateway).await)
@@ -162,8 +164,14 @@ async fn a_configuration_that_is_wrong_is_refused_at_start_with_its_place() {
         (
             "a plugin that is not there",
             "providers:\n  - { name: nobody, plugin: nowhere, base_url: \"http://127.0.0.1:1\" }\n",
-            "weir.yaml",
+            "weir.yaml:4:5: provider `nobody`",
             "nowhere",
+        ),
+        (
+            "settings that do not fit",
+            "providers:\n  - name: openai\n    base_url: http://127.0.0.1:1\n    settings: { no_such_setting: 1 }\n",
+            "weir.yaml:4:5: provider `openai`",
+            "no_such_setting",
         ),
         ("not YAML", "providers: [\n", "weir.yaml", ""),
     ];

@@ -31,6 +31,26 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Where a part of the configuration stands, for messages about it that come after it was read.
+///
+/// All places are equal: that lines have moved in a file is no change of what they say.
+#[derive(Debug, Clone)]
+pub struct Place(pub(super) Origin);
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Place {}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
 /// One thing that is wrong. Displays as `weir.yaml:12:3: unknown key ...`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {

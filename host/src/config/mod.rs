@@ -33,7 +33,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use access::{Cors, Key, KeySecret, Origins};
-pub use errors::{Errors, Origin, Problem};
+pub use errors::{Errors, Origin, Place, Problem};
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use model::{Model, Target};

@@ -6,7 +6,7 @@ use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::document::Node;
-use super::errors::Problems;
+use super::errors::{Place, Problems};
 use super::fields::Fields;
 use super::secret::Secret;
 use super::timeouts::{Retries, Timeouts};
@@ -17,6 +17,8 @@ use super::values::{base_url, boolean, checked_header_name, header_name, header_
 pub struct Provider {
     /// Its name, as in `provider/model` and in the metrics: 1 to 64 of `a-z`, `0-9`, `.`, `_`, `-`.
     pub name: String,
+    /// Where it is configured.
+    pub place: Place,
     /// The plugin that speaks its language. Default: the plugin of the same name.
     pub plugin: String,
     /// Where its API is, without a `/` at the end. `None` for a plugin that answers by itself.
@@ -62,6 +64,7 @@ impl Provider {
             let models = fields.values("models", text);
             let provider = Self {
                 name: name.clone().unwrap_or_default(),
+                place: Place(fields.origin().clone()),
                 plugin: plugin.unwrap_or_default(),
                 base_url: fields.get("base_url", base_url),
                 api_key: fields.get("api_key", secret).filter(|secret| !secret.expose().is_empty()),

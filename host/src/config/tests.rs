@@ -78,6 +78,15 @@ fn every_key_can_be_set() {
     assert_eq!(config.files(), files.map(PathBuf::from));
 }
 
+#[test]
+fn a_provider_knows_its_place_and_is_the_same_elsewhere_in_the_file() {
+    let text = "providers:\n  - { name: one, base_url: \"http://127.0.0.1:1\" }\n";
+    let (above, below) = (read(text, &[]).unwrap(), read(&format!("# moved\n\n{text}"), &[]).unwrap());
+    assert_eq!(above.providers[0].place.to_string(), "folder/weir.yaml:2:5");
+    assert_eq!(below.providers[0].place.to_string(), "folder/weir.yaml:4:5");
+    assert_eq!(above, below);
+}
+
 const EVERYTHING: &str = r#"
 listen: "0.0.0.0:${PORT}"
 allow_anonymous: "${DEBUG}"

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use hyper::header::HeaderName;
 
 use super::retry::Budget;
-use crate::config::{self, Limits, PluginLimits, Retries, Timeouts};
+use crate::config::{self, Limits, Place, PluginLimits, Retries, Timeouts};
 use crate::error::{Cause, Error};
 use crate::plugin::{self, Generation, LoadError, Operation, ProviderPlugin};
 use crate::telemetry::{Metrics, ProviderMetrics};
@@ -35,15 +35,37 @@ struct Upstream {
     discovered: OnceLock<ArcSwap<Vec<String>>>,
 }
 
-/// Why a provider of the configuration cannot be used.
+/// A provider of the configuration that cannot be used. Displays as `weir.yaml:12:5: provider ...`.
 #[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// Its plugin cannot be used with its settings.
-    #[error("provider `{0}`: the plugin `{1}` cannot be used: {2}")]
-    Plugin(String, String, LoadError),
-    /// Its upstream cannot be used.
-    #[error("provider `{0}`: {1}")]
-    Upstream(String, String),
+#[error("{place}: provider `{provider}`: {reason}")]
+pub struct BuildError {
+    /// Where it is configured.
+    pub place: Place,
+    /// Its name.
+    pub provider: String,
+    /// Why it cannot be used.
+    pub reason: Unusable,
+}
+
+/// What of a provider cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// Its plugin, by name, with its settings.
+    #[error("the plugin `{0}` cannot be used: {1}")]
+    Plugin(String, LoadError),
+    /// Its upstream.
+    #[error("{0}")]
+    Upstream(String),
+}
+
+impl BuildError {
+    pub(super) fn plugin(config: &config::Provider, error: LoadError) -> Self {
+        Self::new(config, Unusable::Plugin(config.plugin.clone(), error))
+    }
+
+    fn new(config: &config::Provider, reason: Unusable) -> Self {
+        Self { place: config.place.clone(), provider: config.name.clone(), reason }
+    }
 }
 
 impl Provider {
@@ -62,14 +84,14 @@ impl Provider {
             None => {
                 let metrics = metrics.plugin(&config.plugin, &plugin::FUNCTIONS);
                 let plugin = ProviderPlugin::new(generation, &config.settings, plugin_limits.clone(), metrics).await;
-                plugin.map_err(|error| BuildError::Plugin(config.name.clone(), config.plugin.clone(), error))?
+                plugin.map_err(|error| BuildError::plugin(config, error))?
             }
         };
         let kept = before.filter(|before| before.0.config == *config).map(|before| Arc::clone(&before.0.upstream));
         let upstream = match kept {
             Some(upstream) => upstream,
             None => Arc::new(Upstream {
-                endpoint: endpoint(config).map_err(|error| BuildError::Upstream(config.name.clone(), error))?,
+                endpoint: endpoint(config).map_err(|error| BuildError::new(config, Unusable::Upstream(error)))?,
                 budget: Budget::new(&config.retries),
                 metrics: metrics.provider(&config.name),
                 discovered: OnceLock::new(),

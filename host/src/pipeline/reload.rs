@@ -11,10 +11,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
 use super::discovery;
-use super::provider::{BuildError, Provider};
+use super::provider::{BuildError, Provider, Unusable};
 use super::snapshot::Snapshot;
 use crate::config::{self, Config, Source};
-use crate::plugin::{Library, LoadError, PluginState, Sandbox};
+use crate::plugin::{Library, PluginState, Sandbox};
 use crate::telemetry::Metrics;
 
 /// The gateway: what every request starts from.
@@ -100,27 +100,50 @@ impl Gateway {
     pub async fn reload(self: &Arc<Self>) -> Reloaded {
         let mut library = self.library.lock().await;
         let before = self.snapshot();
-        let mut reloaded = Reloaded::default();
-        let config = self.reload_config(&before, &mut reloaded);
-        for name in library.refresh(&plugin_names(&config)).await {
+        let mut config_error = None;
+        let config = match config::load(&self.source) {
+            // What did not change keeps its identity.
+            Ok(config) if config == **before.config() => Arc::clone(before.config()),
+            Ok(config) => Arc::new(config),
+            Err(errors) => {
+                config_error = Some(errors.to_string());
+                Arc::clone(before.config())
+            }
+        };
+        // Those that serve as well: they go on if the new configuration is refused.
+        let names: BTreeSet<&str> = plugin_names(&config).into_iter().chain(plugin_names(before.config())).collect();
+        for name in library.refresh(&Vec::from_iter(names)).await {
             self.metrics.count_plugin_reload_error(&name);
         }
-        let (providers, errors) = build(&config, &mut library, &self.metrics, Some(&before)).await;
-        reloaded.errors.extend(library.states().into_iter().filter_map(|plugin| {
-            let error = plugin.error?;
-            Some(format!("plugin `{}`: {error}", plugin.name))
-        }));
-        if errors.is_empty() {
-            self.swap(&before, Snapshot::new(config, providers));
-        } else {
-            for error in errors {
-                tracing::error!("the reload was refused, the gateway goes on as before: {error}");
-                reloaded.errors.push(error.to_string());
-            }
+        if let Err(error) = self.take_over(&before, &config, &mut library).await {
+            config_error = Some(error);
+            // New plugin files are taken into service whatever becomes of the configuration. Its own providers can be
+            // used, since a plugin that has come not to fit them falls back.
+            let _ = self.take_over(&before, before.config(), &mut library).await;
         }
-        self.plugins.store(Arc::new(library.states()));
+        library.keep(&plugin_names(self.snapshot().config()));
+        let plugins = library.states();
+        let plugin_error = |plugin: &PluginState| Some(format!("plugin `{}`: {}", plugin.name, plugin.error.as_ref()?));
+        let errors = config_error.iter().cloned().chain(plugins.iter().filter_map(plugin_error)).collect();
+        self.plugins.store(Arc::new(plugins));
         self.report_plugins();
-        reloaded
+        self.report_config(&before, config_error);
+        Reloaded { errors }
+    }
+
+    /// Swaps in this configuration on the plugins as they are now, if all of its providers can be used.
+    async fn take_over(
+        self: &Arc<Self>,
+        before: &Snapshot,
+        config: &Arc<Config>,
+        library: &mut Library,
+    ) -> Result<(), String> {
+        let (providers, errors) = build(config, library, &self.metrics, Some(before)).await;
+        if !errors.is_empty() {
+            return Err(list(&errors));
+        }
+        self.swap(before, Snapshot::new(Arc::clone(config), providers));
+        Ok(())
     }
 
     fn swap(self: &Arc<Self>, before: &Snapshot, after: Snapshot) {
@@ -133,34 +156,22 @@ impl Gateway {
         }
     }
 
-    /// The configuration as it stands now if it is valid, else the one that serves.
-    fn reload_config(&self, before: &Snapshot, reloaded: &mut Reloaded) -> Arc<Config> {
-        match config::load(&self.source) {
-            Ok(config) if config == **before.config() => {
-                self.config_error.store(Arc::default());
-                Arc::clone(before.config())
-            }
-            Ok(config) => {
-                self.config_error.store(Arc::default());
-                for key in only_at_start(before.config(), &config) {
-                    tracing::warn!("a change of `{key}` takes effect at the next start");
-                }
-                tracing::info!("the configuration was reloaded");
-                self.metrics.count_config_reload(true);
-                Arc::new(config)
-            }
-            Err(errors) => {
-                let errors = errors.to_string();
-                // A file that stays invalid while plugins are reloaded is one failure, not many.
-                if self.config_error.load().as_deref() != Some(&errors) {
-                    tracing::error!("the configuration is invalid, the one before goes on serving: {errors}");
-                    self.metrics.count_config_reload(false);
-                }
-                self.config_error.store(Arc::new(Some(errors.clone())));
-                reloaded.errors.push(errors);
-                Arc::clone(before.config())
-            }
+    /// Tells what became of the configuration: why it was refused, or what has changed in the one that serves.
+    fn report_config(&self, before: &Snapshot, error: Option<String>) {
+        // A file that stays invalid while plugins are reloaded is one failure, not many.
+        if let Some(error) = error.as_ref().filter(|error| self.config_error().as_ref() != Some(error)) {
+            tracing::error!("the configuration was refused at its reload, the one before goes on serving: {error}");
+            self.metrics.count_config_reload(false);
         }
+        let snapshot = self.snapshot();
+        if !Arc::ptr_eq(before.config(), snapshot.config()) {
+            for key in only_at_start(before.config(), snapshot.config()) {
+                tracing::warn!("a change of `{key}` takes effect at the next start");
+            }
+            tracing::info!("the configuration was reloaded");
+            self.metrics.count_config_reload(true);
+        }
+        self.config_error.store(Arc::new(error));
     }
 
     fn report_plugins(&self) {
@@ -197,11 +208,12 @@ async fn build_one(
     metrics: &Metrics,
     before: Option<&Provider>,
 ) -> Result<Provider, BuildError> {
-    let unusable = |error: LoadError| BuildError::Plugin(provider.name.clone(), provider.plugin.clone(), error);
-    let generation = library.generation(&provider.plugin).map_err(unusable)?;
+    let generation = library.generation(&provider.plugin).map_err(|error| BuildError::plugin(provider, error))?;
     let plugin_limits = config.plugins.limits_of(&provider.plugin);
     let built = Provider::build(provider, &config.limits, plugin_limits, generation, metrics, before).await;
-    let (Err(BuildError::Plugin(_, _, error)), Some(before)) = (&built, before) else { return built };
+    let (Err(BuildError { reason: Unusable::Plugin(_, error), .. }), Some(before)) = (&built, before) else {
+        return built;
+    };
     let old = Arc::clone(before.plugin().generation());
     let is_new = library.generation(&provider.plugin).is_ok_and(|current| !Arc::ptr_eq(&current, &old));
     if old.name != provider.plugin || !is_new {

@@ -78,10 +78,9 @@ impl Library {
         &self.folder
     }
 
-    /// Loads the named plugins whose files are new or have changed, and forgets the others. A file that cannot be
-    /// loaded leaves the generation before it in service. Returns the names of what failed anew.
+    /// Loads the named plugins whose files are new or have changed. A file that cannot be loaded leaves the generation
+    /// before it in service. Returns the names of what failed anew.
     pub async fn refresh(&mut self, names: &[&str]) -> Vec<String> {
-        self.shelf.retain(|name, _| names.contains(&name.as_str()));
         let mut failed = Vec::new();
         for name in names {
             let path = self.folder.join(format!("{name}.wasm"));
@@ -92,6 +91,11 @@ impl Library {
             }
         }
         failed
+    }
+
+    /// Forgets all plugins but these.
+    pub fn keep(&mut self, names: &[&str]) {
+        self.shelf.retain(|name, _| names.contains(&name.as_str()));
     }
 
     /// The generation that serves under this name, or why there is none.
