@@ -1,6 +1,5 @@
 //! `weir serve`: from the configuration to the drained server.
 
-use std::future::Future;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -90,7 +89,6 @@ fn options(config: &Config, tls: Option<Tls>) -> Options {
         keep_alive: timeouts.keep_alive,
         write_timeout: timeouts.write,
         drain: timeouts.drain,
-        ..Options::default()
     }
 }
 
@@ -129,10 +127,8 @@ fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
     Ok(receiver)
 }
 
-fn stopped(mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 'static {
-    async move {
-        let _ = stop.wait_for(|stop| *stop).await;
-    }
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Reloads when a file has changed, and on SIGHUP.

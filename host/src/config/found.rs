@@ -111,7 +111,7 @@ mod tests {
             ("http://gpu:11434/", "http://gpu:11434/v1"),
             ("http://gpu:11434/v1/", "http://gpu:11434/v1"),
             ("https://gpu.example.com", "https://gpu.example.com/v1"),
-            ("https://example.com/ollama", "https://example.com/ollama/v1"),
+            ("https://example.com/models", "https://example.com/models/v1"),
         ] {
             assert_eq!(complete_address(address, 11434, "/v1"), expected, "{address}");
         }

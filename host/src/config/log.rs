@@ -4,35 +4,14 @@ use super::document::Node;
 use super::fields::Fields;
 use super::suggest::did_you_mean;
 use super::values::{one_of, text};
+use crate::telemetry::{LogFormat, LogOptions};
 
-/// The log on standard output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
-    /// A level (`error`, `warn`, `info`, `debug`, `trace`, `off`), or several for parts of the program with commas
-    /// between: `info,weir::plugin=debug`. Default `info`.
-    pub level: String,
-    /// The form. Default `auto`.
-    pub format: LogFormat,
-}
-
-/// The form of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text on a terminal, JSON otherwise.
-    Auto,
-    /// One JSON object per line.
-    Json,
-    /// For people.
-    Text,
-}
-
-impl Log {
-    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Self {
-        let formats = [("auto", LogFormat::Auto), ("json", LogFormat::Json), ("text", LogFormat::Text)];
-        Self {
-            level: fields.get("level", level).unwrap_or_else(|| "info".to_owned()),
-            format: fields.or("format", one_of(&formats), LogFormat::Auto),
-        }
+/// The section `log`. The level is `info` and the format `auto` unless it says otherwise.
+pub(super) fn read(fields: &mut Fields<'_, '_>) -> LogOptions {
+    let formats = [("auto", LogFormat::Auto), ("json", LogFormat::Json), ("text", LogFormat::Text)];
+    LogOptions {
+        level: fields.get("level", level).unwrap_or_else(|| "info".to_owned()),
+        format: fields.or("format", one_of(&formats), LogFormat::Auto),
     }
 }
 

@@ -35,7 +35,6 @@ use std::path::{Path, PathBuf};
 pub use access::{Cors, Key, KeySecret, Origins};
 pub use errors::{Errors, Origin, Place, Problem};
 pub use limits::Limits;
-pub use log::{Log, LogFormat};
 pub use model::{Model, Target};
 pub use plugins::{PluginLimits, Plugins};
 pub use provider::Provider;
@@ -44,6 +43,8 @@ pub use timeouts::{ClientTimeouts, Retries, Timeouts};
 pub use watch::Watcher;
 
 use errors::Problems;
+
+use crate::telemetry::LogOptions;
 
 /// A valid configuration. Two are equal when they say the same, so a reload can tell whether anything changed.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,8 +80,8 @@ pub struct Config {
     pub retries: Retries,
     /// What pages in a browser may do.
     pub cors: Cors,
-    /// What is logged, and how.
-    pub log: Log,
+    /// What is logged, and how. Default `info`, as text on a terminal and as JSON otherwise.
+    pub log: LogOptions,
     /// The file that this was read from.
     pub file: Option<PathBuf>,
 }

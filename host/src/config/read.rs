@@ -6,11 +6,12 @@ use std::path::Path;
 use super::document::{Node, Value};
 use super::errors::Problems;
 use super::fields::Fields;
+use super::log;
 use super::model::{self, model_name};
 use super::provider::Common;
 use super::suggest::did_you_mean;
 use super::values::{boolean, path, socket_address, text};
-use super::{ClientTimeouts, Config, Cors, Key, Limits, Log, Model, Plugins, Provider, Retries, Source, Timeouts, Tls};
+use super::{ClientTimeouts, Config, Cors, Key, Limits, Model, Plugins, Provider, Retries, Source, Timeouts, Tls};
 
 /// Reads the whole tree. What is wrong with it goes to `problems`; the result counts only if nothing is.
 pub(super) fn config(root: &Node, source: &Source, problems: &mut Problems) -> Option<Config> {
@@ -46,7 +47,7 @@ fn sections(fields: &mut Fields<'_, '_>, folder: &Path, source: &Source) -> Conf
         client_timeouts: fields.section("client_timeouts", ClientTimeouts::read),
         retries,
         cors: fields.section("cors", Cors::read),
-        log: fields.section("log", Log::read),
+        log: fields.section("log", log::read),
         file: source.file.clone(),
     }
 }

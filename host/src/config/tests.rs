@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Config, Environment, Errors, KeySecret, LogFormat, Origins, Source, Target, load};
+use super::{Config, Environment, Errors, KeySecret, Origins, Source, Target, load};
+use crate::telemetry::LogFormat;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/cases");
 

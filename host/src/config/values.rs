@@ -72,8 +72,7 @@ pub(super) fn count(node: &Node) -> Result<usize, String> {
 pub(super) fn number(node: &Node) -> Result<f64, String> {
     let expected = "a number";
     let number = match scalar(node, expected)?.wanted_kind() {
-        // Exact up to 2^53, far beyond what anybody writes here.
-        #[allow(clippy::cast_precision_loss)]
+        #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53, far beyond what anybody writes here")]
         Kind::Integer(integer) => integer as f64,
         Kind::Float(float) => float,
         _ => return Err(unexpected(expected, node)),

@@ -69,7 +69,8 @@ impl ProviderPlugin {
     /// Whether this is what the same plugin with these settings and limits would be, so that it can go on serving
     /// after a change of configuration that does not concern it.
     pub fn fits(&self, generation: &Arc<Generation>, settings: &serde_json::Value, limits: &PluginLimits) -> bool {
-        Arc::ptr_eq(&self.generation, generation) && self.settings == settings.to_string() && self.limits == *limits
+        let settings = settings.to_string();
+        Arc::ptr_eq(&self.generation, generation) && self.settings == settings && self.limits == *limits
     }
 
     /// Instances alive now.

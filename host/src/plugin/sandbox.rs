@@ -156,6 +156,7 @@ fn start_ticker(pooled: &Engine, overflow: &Engine, activity: &Arc<Activity>) ->
             let begun = activity.begun.load(Ordering::Relaxed);
             let idle = begun == seen && begun == activity.ended.load(Ordering::Relaxed);
             drop(activity);
+            #[allow(clippy::disallowed_methods, reason = "a thread of its own, which nothing else runs on")]
             std::thread::sleep(if idle { IDLE_TICK } else { TICK });
             seen = begun;
             for engine in &engines {

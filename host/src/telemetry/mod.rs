@@ -9,5 +9,5 @@ mod metrics;
 mod process;
 mod writer;
 
-pub use log::{LogGuard, start_log};
+pub use log::{LogFormat, LogGuard, LogOptions, start_log};
 pub use metrics::{Metrics, PluginMetrics, ProviderMetrics};

@@ -61,7 +61,7 @@ mod tests {
         for path in [
             "/",
             "/chat/completions",
-            "/models/gemini-2.5-pro:streamGenerateContent?alt=sse",
+            "/models/acme-2.5-large:streamAnswer?alt=sse",
             "/models/org%2Fname/invoke",
             "/a//b",
             "/v1.5/...",

@@ -132,7 +132,7 @@ pub struct Configured<P>(OnceCell<P>);
 impl<P: Provider> Configured<P> {
     /// Not yet configured.
     #[must_use]
-    #[allow(clippy::new_without_default)]
+    #[allow(clippy::new_without_default, reason = "it stands in a static, which needs a constant function")]
     pub const fn new() -> Self {
         Self(OnceCell::new())
     }

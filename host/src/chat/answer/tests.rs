@@ -1,3 +1,5 @@
+//! Whole answers: what is admitted, what a repair makes of the rest, and that no damage to a document gets past both.
+
 use serde_json::{Value, json};
 
 use super::*;

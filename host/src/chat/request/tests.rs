@@ -1,3 +1,6 @@
+//! Requests as clients send them: what is refused and by which name, what a peek notes, and that an edit of the text is
+//! what editing the parsed document would be.
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 

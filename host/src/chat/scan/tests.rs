@@ -1,3 +1,5 @@
+//! The scanner against `serde_json`, on generated and on damaged documents, and its own words about faults.
+
 use super::*;
 use crate::chat::generate;
 

@@ -1,3 +1,5 @@
+//! Streams, chunk by chunk: the grammar that a relay holds them to, and what a repair makes of careless ones.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The watcher on real files: every way in which editors, tools and volumes replace one.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Where requests end, and what is refused because that is not clear: the same however the bytes are cut.
+
 use super::*;
 
 const LIMITS: HeadLimits = HeadLimits { bytes: 512, headers: 8 };

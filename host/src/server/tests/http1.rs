@@ -1,3 +1,5 @@
+//! HTTP/1 over real sockets: what is refused and nothing behind it understood, and what is answered in order.
+
 use super::*;
 
 /// A good request, to be followed by a bad one.

@@ -1,3 +1,5 @@
+//! HTTP/2, with and without TLS: streams that do not disturb each other, and certificates that are renewed.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

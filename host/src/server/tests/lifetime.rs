@@ -1,3 +1,5 @@
+//! How long connections live: clients that stand still, drip, leave or do not read, and the drain.
+
 use super::*;
 
 const HALF_A_HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n";
