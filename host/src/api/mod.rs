@@ -102,7 +102,8 @@ impl Api {
             Route::Ready => administration::ready(&self.gateway),
             Route::Metrics => administration::metrics(&self.gateway),
             Route::Plugins => administration::plugins(&self.gateway),
-            Route::ReloadPlugins => administration::reload(&self.gateway).await,
+            // Boxed: every request would otherwise make room for what a reload needs.
+            Route::ReloadPlugins => Box::pin(administration::reload(&self.gateway)).await,
             Route::ChatCompletions => Reply::error(&Error::internal("chat completions take another way")),
         }
     }

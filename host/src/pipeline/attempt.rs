@@ -1,6 +1,7 @@
 //! One attempt: the plugin encodes, the host sends, and what comes back is a whole answer, a stream whose first chunk
 //! is there, or an error.
 
+use std::pin::pin;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -89,7 +90,8 @@ impl Exchange<'_> {
         let endpoint = self.provider.endpoint()?;
         let limit = self.provider.timeouts().first_byte;
         let sent = Instant::now();
-        match tokio::time::timeout(limit, endpoint.send(outgoing)).await {
+        let sending = pin!(endpoint.send(outgoing));
+        match tokio::time::timeout(limit, sending).await {
             Ok(incoming) => {
                 self.provider.metrics().observe_response_time(sent.elapsed());
                 incoming

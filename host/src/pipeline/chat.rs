@@ -1,5 +1,6 @@
 //! A chat completion, from the canonical request to the answer.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,7 +61,8 @@ pub async fn chat(snapshot: &Snapshot, request: ChatRequest, mut account: Accoun
     };
     // A live stream has no limit in all: its parts have theirs.
     let total = if call.stream { None } else { Some(target.provider.timeouts().total) };
-    let outcome = within(total, attempts(&request, &target, &call, &mut account)).await;
+    // Pinned here, since it is large: handing it on by value would copy kilobytes.
+    let outcome = within(total, pin!(attempts(&request, &target, &call, &mut account))).await;
     match outcome {
         Ok(Attempt::Whole { body, usage, headers }) => {
             account.set_usage(usage);
@@ -134,7 +136,10 @@ fn forwarded_headers(headers: &HeaderMap, provider: &Provider) -> Vec<Header> {
     forwarded
 }
 
-async fn within<T>(limit: Option<Duration>, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+async fn within<T>(
+    limit: Option<Duration>,
+    work: Pin<&mut impl Future<Output = Result<T, Error>>>,
+) -> Result<T, Error> {
     let Some(limit) = limit else { return work.await };
     match tokio::time::timeout(limit, work).await {
         Ok(outcome) => outcome,

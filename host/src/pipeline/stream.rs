@@ -58,7 +58,7 @@ impl Relay {
         let source = Source::upstream(provider, request, call, upstream.carry.clone(), head, events);
         let source = match upstream.response {
             ResponseMode::Forward => source,
-            ResponseMode::Decode => source.decoding(None).await?,
+            ResponseMode::Decode => Box::pin(source.decoding(None)).await?,
         };
         let silence = Silence::new(timeouts.first_byte, timeouts.idle);
         Self::begin(source, Sequence::new(call.include_usage).with_model(&*call.model), silence).await
@@ -137,7 +137,7 @@ impl Relay {
             Source::Upstream(upstream) => {
                 let batch = match self.silence.wait(upstream.events.next()).await? {
                     Some(batch) => batch?,
-                    None => return self.rest().await,
+                    None => return Box::pin(self.rest()).await,
                 };
                 self.silence.heard(!batch.is_empty());
                 if upstream.decoder.is_some() { self.translate(batch).await } else { self.forward(batch).await }
@@ -164,7 +164,7 @@ impl Relay {
                     {
                         self.sequence.note_usage(event.text());
                     }
-                    return self.take_over(out, rest).await;
+                    return Box::pin(self.take_over(out, rest)).await;
                 }
             }
         }
@@ -176,7 +176,8 @@ impl Relay {
         let position = self.sequence.position();
         let position = position.map(|(id, created, model)| Position { id: id.into(), created, model: model.into() });
         let source = std::mem::replace(&mut self.source, Source::Ended);
-        self.source = source.decoding(position).await?;
+        // Rare and large: boxed, so that the streams that need it not do not keep room for it.
+        self.source = Box::pin(source.decoding(position)).await?;
         let outcome = self.push(rest.iter()).await;
         match (outcome, out.is_empty()) {
             // What came before the error was good and must not be lost.

@@ -2,6 +2,7 @@
 //! error of that one request, and counts it.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use wasmtime::Trap;
@@ -116,7 +117,7 @@ pub(super) async fn bounded<T>(
     let started = Instant::now();
     // Epochs bound the time that a guest executes; this bounds the time that it sleeps or waits for its turn. The
     // timer is only registered if the call does not return at once.
-    let outcome = tokio::time::timeout(limits.call_deadline.saturating_mul(WAIT_FACTOR), call).await;
+    let outcome = tokio::time::timeout(limits.call_deadline.saturating_mul(WAIT_FACTOR), pin!(call)).await;
     let result = match outcome {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(fault(&error)),

@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How a line says that so many lines were dropped.
 pub(super) type Note = fn(u64) -> String;
 
+/// How long a line may wait for others to be written with it.
+const GATHERING: Duration = Duration::from_millis(5);
+
 /// The way to the thread that writes.
 #[derive(Clone)]
 pub(super) struct Queue {
@@ -104,6 +107,10 @@ impl Drop for Line {
 fn write_all(receiver: &Receiver<Message>, dropped: &AtomicU64, mut output: impl Write, note: Note) {
     let mut buffer = Vec::new();
     while let Ok(message) = receiver.recv() {
+        // Lines that come soon after go with this one: to wake the thread for each would cost a request more than all
+        // else that is done for its line.
+        #[allow(clippy::disallowed_methods, reason = "a thread of its own, which nothing else runs on")]
+        std::thread::sleep(GATHERING);
         let mut flushes = Vec::new();
         // No more than may wait: under steady load there is always one more.
         for message in std::iter::once(message).chain(receiver.try_iter().take(WAITING)) {
