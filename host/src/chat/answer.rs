@@ -109,6 +109,7 @@ fn check(document: &str) -> Result<Summary, Departs> {
     require(object.is_some_and(|object| object.raw() == "chat.completion"), "object is not chat.completion")?;
     require(created.is_some() && model.is_some(), "no created or model")?;
     require(usage.is_none_or(|scanned: ScannedUsage| scanned.complete), "usage without its counts")?;
+    require(usage.is_none_or(|scanned| scanned.usage.adds_up()), "usage that does not add up")?;
     let finish_reasons = finish_reasons.ok_or(Departs::Because("no choices"))?;
     require(!finish_reasons.is_empty(), "no choices")?;
     Ok(Summary { usage: usage.map(|scanned| scanned.usage), finish_reasons })

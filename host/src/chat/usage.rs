@@ -27,6 +27,12 @@ impl Usage {
         Self::scan(&mut Scanner::lenient(text)).ok().map(|scanned| scanned.usage)
     }
 
+    /// Whether the total is that of prompt and answer. Some upstreams leave the reasoning out of the answer's tokens, but
+    /// not out of the total.
+    pub(super) fn adds_up(&self) -> bool {
+        self.total_tokens == self.prompt_tokens.saturating_add(self.completion_tokens)
+    }
+
     /// Consumes a `usage` object. Counts that are no whole numbers count as missing.
     pub(super) fn scan(scanner: &mut Scanner<'_>) -> Result<ScannedUsage, Fault> {
         let mut usage = Self::default();
@@ -66,15 +72,18 @@ pub(super) struct ScannedUsage {
     pub(super) complete: bool,
 }
 
-/// Gives a `usage` object the three counts that clients require.
+/// Gives a `usage` object the three counts that clients require, and makes them add up: a count that is missing is what
+/// the others leave of the total, and what no other count explains was generated.
 pub(super) fn complete(usage: &mut Map<String, Value>) {
     let count = |name: &str| {
         let value = usage.get(name);
         // A whole number written as `12.0` is still a count.
         value.and_then(|value| value.as_u64().or_else(|| value.as_f64().map(|count| count as u64)))
     };
-    let (prompt, completion) = (count("prompt_tokens").unwrap_or(0), count("completion_tokens").unwrap_or(0));
-    let total = count("total_tokens").unwrap_or(prompt.saturating_add(completion));
+    let (completion, total) = (count("completion_tokens").unwrap_or(0), count("total_tokens").unwrap_or(0));
+    let prompt = count("prompt_tokens").unwrap_or(total.saturating_sub(completion));
+    let completion = completion.max(total.saturating_sub(prompt));
+    let total = prompt.saturating_add(completion);
     for (name, count) in [("prompt_tokens", prompt), ("completion_tokens", completion), ("total_tokens", total)] {
         usage.insert(name.to_owned(), count.into());
     }
@@ -122,6 +131,27 @@ mod tests {
         let lean = r#"{"prompt_tokens": 7, "completion_tokens": 5, "prompt_tokens_details": null}"#;
         let expected = Usage { prompt_tokens: 7, completion_tokens: 5, total_tokens: 12, ..Usage::default() };
         assert_eq!(Usage::parse(lean), Some(expected));
+    }
+
+    #[test]
+    fn counts_are_completed_so_that_they_add_up() {
+        let cases = [
+            (r#"{"prompt_tokens":7,"completion_tokens":5,"total_tokens":12}"#, [7, 5, 12]),
+            (r#"{"prompt_tokens":7,"completion_tokens":5}"#, [7, 5, 12]),
+            (r#"{"prompt_tokens":7}"#, [7, 0, 7]),
+            (r#"{"completion_tokens":5,"total_tokens":12}"#, [7, 5, 12]),
+            (r#"{"prompt_tokens":7,"total_tokens":12}"#, [7, 5, 12]),
+            (r#"{"prompt_tokens":7,"completion_tokens":5,"total_tokens":20}"#, [7, 13, 20]),
+            (r#"{"prompt_tokens":7,"completion_tokens":5,"total_tokens":3}"#, [7, 5, 12]),
+            (r#"{"prompt_tokens":18446744073709551615,"completion_tokens":5}"#, [u64::MAX, 5, u64::MAX]),
+        ];
+        for (upstream, expected) in cases {
+            let mut usage = serde_json::from_str(upstream).unwrap();
+            complete(&mut usage);
+            let usage = Usage::parse(&Value::Object(usage).to_string()).unwrap();
+            assert_eq!([usage.prompt_tokens, usage.completion_tokens, usage.total_tokens], expected, "{upstream}");
+            assert!(usage.adds_up(), "{upstream}");
+        }
     }
 
     #[test]

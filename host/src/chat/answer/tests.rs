@@ -57,6 +57,18 @@ fn an_answer_that_breaks_a_rule_departs_and_its_repair_is_admitted() {
         ("/model", Value::Null, "model is not a string"),
         ("/service_tier", json!("on_demand"), "an unknown service_tier"),
         ("/usage", json!({"prompt_tokens": 1}), "usage without its counts"),
+        ("/usage", json!({"prompt_tokens": 1, "completion_tokens": 2}), "usage without its counts"),
+        (
+            "/usage",
+            json!({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 7,
+                "completion_tokens_details": {"reasoning_tokens": 4}}),
+            "usage that does not add up",
+        ),
+        (
+            "/usage",
+            json!({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 2}),
+            "usage that does not add up",
+        ),
         ("/usage", json!([]), "usage is not an object"),
         ("/error", json!({}), "an empty error"),
         ("/choices/0/index", Value::Null, "a choice's index is not a whole number"),

@@ -52,6 +52,8 @@ impl Sequence {
             (0, Some(scanned)) => {
                 chunk.checked.is_usage = true;
                 chunk.checked.usage = Some(scanned.usage);
+                // Also a client that does not see it pays by these counts.
+                require(scanned.usage.adds_up() || !scanned.complete, "usage that does not add up")?;
                 if self.include_usage {
                     self.check_usage(&scanned)?;
                     self.check_identity(&chunk)?;

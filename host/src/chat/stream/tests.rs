@@ -177,6 +177,11 @@ fn a_chunk_that_breaks_a_rule_departs_and_changes_nothing() {
         (&[&hello, &stop], finish("stop"), "a choice goes on after its finish reason"),
         (&[&hello, &stop], delta(r#"{"content":"x"}"#), "a choice goes on after its finish reason"),
         (&[&hello, &stop], usage(r#"{"prompt_tokens":1}"#), "usage without its counts"),
+        (
+            &[&hello, &stop],
+            usage(r#"{"prompt_tokens":1,"completion_tokens":2,"total_tokens":7}"#),
+            "usage that does not add up",
+        ),
         (&[&hello, &stop], usage("7"), "usage is not an object"),
         (&[&hello, &stop, &usage(COUNTS)], usage(COUNTS), "a second usage chunk"),
         (
@@ -203,6 +208,21 @@ fn chunks_without_content_are_dropped_and_pin_nothing() {
     assert_eq!(word(sequence.admit(delta(HELLO).as_bytes())), "relay");
     assert_eq!(word(sequence.admit(chunk("").as_bytes())), "drop");
     assert_eq!(sequence.position(), Some(("c1", 7, "m")));
+}
+
+#[test]
+fn usage_that_does_not_add_up_departs_whoever_sees_it_and_its_repair_counts_what_was_left_out() {
+    let counts = r#"{"prompt_tokens":1,"completion_tokens":2,"total_tokens":7}"#;
+    for include_usage in [true, false] {
+        let mut sequence = after(include_usage, &[&delta(HELLO), &finish("stop")]);
+        assert_eq!(word(sequence.admit(usage(counts).as_bytes())), "usage that does not add up");
+        assert!(sequence.repair(&usage(counts)).unwrap().is_empty());
+        assert_eq!(sequence.usage().map(|usage| usage.completion_tokens), Some(6));
+        assert_eq!(sequence.end().unwrap().is_some(), include_usage);
+        // A total that is missing is the sum.
+        let mut sequence = after(false, &[&delta(HELLO), &finish("stop")]);
+        assert_eq!(word(sequence.admit(usage(r#"{"prompt_tokens":1,"completion_tokens":2}"#).as_bytes())), "drop");
+    }
 }
 
 #[test]

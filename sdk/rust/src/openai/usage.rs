@@ -73,18 +73,16 @@ impl Usage {
 
 impl Usage {
     /// What an upstream of the OpenAI dialect counted, by OpenAI's own rules. Some leave the reasoning out of
-    /// `completion_tokens` but not out of the total, some leave out the total, and some have names of their own for
-    /// what was read from a cache.
+    /// `completion_tokens` but not out of the total, whether or not they say how much it was; some leave out the total;
+    /// and some have names of their own for what was read from a cache.
     #[must_use]
     pub fn completed(mut self) -> Self {
-        let prompt = *self.prompt_tokens.get_or_insert(0);
-        let completion = self.completion_tokens.get_or_insert(0);
-        let details = self.completion_tokens_details.as_ref();
-        let reasoning = details.and_then(|details| details.reasoning_tokens).unwrap_or(0);
-        if reasoning > 0 && self.total_tokens == Some(prompt.saturating_add(*completion).saturating_add(reasoning)) {
-            *completion = completion.saturating_add(reasoning);
-        }
-        self.total_tokens.get_or_insert(prompt.saturating_add(*completion));
+        let (completion, total) = (self.completion_tokens.unwrap_or(0), self.total_tokens.unwrap_or(0));
+        let prompt = self.prompt_tokens.unwrap_or(total.saturating_sub(completion));
+        let completion = completion.max(total.saturating_sub(prompt));
+        self.prompt_tokens = Some(prompt);
+        self.completion_tokens = Some(completion);
+        self.total_tokens = Some(prompt.saturating_add(completion));
         let known = self.prompt_tokens_details.as_ref().is_some_and(|details| details.cached_tokens.is_some());
         let count = |name| self.extra.get(name).and_then(serde_json::Value::as_u64);
         match ["prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens"].into_iter().find_map(count) {
@@ -118,6 +116,18 @@ mod tests {
                     "completion_tokens_details": {"reasoning_tokens": 4}}),
                 json!({"prompt_tokens": 3, "completion_tokens": 6, "total_tokens": 9,
                     "completion_tokens_details": {"reasoning_tokens": 4}}),
+            ),
+            (
+                json!({"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 9}),
+                json!({"prompt_tokens": 3, "completion_tokens": 6, "total_tokens": 9}),
+            ),
+            (
+                json!({"completion_tokens": 2, "total_tokens": 9}),
+                json!({"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}),
+            ),
+            (
+                json!({"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 4}),
+                json!({"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}),
             ),
             (
                 json!({"prompt_tokens": 3, "completion_tokens": 0, "total_tokens": 3, "prompt_cache_hit_tokens": 2}),
