@@ -61,7 +61,8 @@ impl<'a> Report<'a> {
         if let Some((kind, retryable)) = meaning(status, &words, &failure.message) {
             (failure.kind, failure.retryable) = (kind, retryable);
         }
-        failure.code = self.code;
+        // A code that only repeats the status would displace the one by which clients know the kind of failure.
+        failure.code = self.code.filter(|code| code.parse() != Ok(status));
         failure.type_ = self.kind.map(str::to_owned);
         failure.param = self.param.map(str::to_owned);
         failure.retry_after_ms = self.retry_after_ms;
@@ -252,12 +253,28 @@ mod tests {
     }
 
     #[test]
+    fn a_code_that_only_repeats_the_status_is_dropped() {
+        let cases = [
+            (400, r#"{"error":{"code":400,"message":"m","type":"exceed_context_size_error"}}"#, None),
+            (401, r#"{"error":{"code":"401","message":"m"}}"#, None),
+            (404, r#"{"object":"error","message":"m","code":404}"#, None),
+            (200, r#"{"error":{"code":429,"message":"m"}}"#, None),
+            (400, r#"{"error":{"code":"context_length_exceeded","message":"m"}}"#, Some("context_length_exceeded")),
+            (400, r#"{"error":{"code":1214,"message":"m"}}"#, Some("1214")),
+            (500, r#"{"error":{"code":429,"message":"m"}}"#, Some("429")),
+        ];
+        for (status, body, code) in cases {
+            assert_eq!(failure(status, body).code.as_deref(), code, "{status} {body}");
+        }
+    }
+
+    #[test]
     fn codes_types_and_waits_are_carried() {
         let failure = failure(
             429,
-            r#"{"error":{"message":"m","type":"t","code":429,"param":"p","details":[{"retryDelay":"1.5s"}]}}"#,
+            r#"{"error":{"message":"m","type":"t","code":"c","param":"p","details":[{"retryDelay":"1.5s"}]}}"#,
         );
-        assert_eq!(failure.code.as_deref(), Some("429"));
+        assert_eq!(failure.code.as_deref(), Some("c"));
         assert_eq!((failure.type_.as_deref(), failure.param.as_deref()), (Some("t"), Some("p")));
         assert_eq!((failure.retryable, failure.retry_after_ms), (true, Some(1500)));
         let used_up = super::failure(429, r#"{"error":{"message":"m","code":"insufficient_quota"}}"#);
