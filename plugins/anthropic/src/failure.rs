@@ -61,11 +61,13 @@ impl Reported {
     fn read(body: &str) -> Option<Self> {
         let body: Value = serde_json::from_str(body).ok()?;
         let error = body.get("error").filter(|error| !error.is_null()).unwrap_or(&body);
-        let text = |name: &str| error[name].as_str().or_else(|| body[name].as_str()).map(str::to_owned);
-        let message = error.as_str().map(str::to_owned).or_else(|| text("message")).or_else(|| text("detail"));
-        // FastAPI's list of what does not fit.
-        let listed = || body["detail"][0]["msg"].as_str().map(str::to_owned);
-        let message = message.or_else(listed)?;
+        // The last is FastAPI's list of what does not fit.
+        let places =
+            [error, &error["message"], &body["message"], &error["detail"], &body["detail"], &body["detail"][0]["msg"]];
+        let words = places.into_iter().filter_map(Value::as_str).find(|words| !words.trim().is_empty());
+        // Blank words tell a client nothing, but the type beside them says what to do.
+        let wordless = || body["error"]["type"].as_str().map(|kind| format!("The provider only says `{kind}`."));
+        let message = words.map(str::to_owned).or_else(wordless)?;
         let kind = error["type"].as_str().map(str::to_owned);
         let code = error["code"].as_str().map(str::to_owned);
         let limit = error["details"]["error_code"].as_str().map(str::to_owned);
@@ -208,6 +210,12 @@ mod tests {
             (r#"{"error":"model runner stopped"}"#, "model runner stopped"),
             (r#"{"message":"Forbidden"}"#, "Forbidden"),
             (r#"{"detail":"Not here"}"#, "Not here"),
+            (r#"{"detail":[{"loc":["body","model"],"msg":"Field required"}]}"#, "Field required"),
+            (r#"{"error":{"message":""},"message":"Forbidden"}"#, "Forbidden"),
+            (r#"{"error":{"type":"api_error","message":""}}"#, "The provider only says `api_error`."),
+            (r#"{"error":{"message":" "}}"#, "The provider answered with status 503 and no readable error."),
+            (r#"{"error":{"message":null}}"#, "The provider answered with status 503 and no readable error."),
+            (r#"{"error":""}"#, "The provider answered with status 503 and no readable error."),
             ("upstream connect error", "upstream connect error"),
             ("", "The provider answered with status 503 and no readable error."),
             ("<html><body>503</body></html>", "The provider answered with status 503 and no readable error."),
