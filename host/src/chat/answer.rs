@@ -232,8 +232,9 @@ fn repair_choice(index: usize, mut choice: Object) -> Result<Object, Error> {
     message.insert("role".to_owned(), "assistant".into());
     message.entry("content").or_insert(Value::Null);
     let calls = repair_tool_calls(take_tool_calls(&mut message))?;
-    let reason = repair_finish_reason(choice.get("finish_reason"))?.unwrap_or(FinishReason::Stop);
     let called = !calls.is_empty();
+    let reason = repair_finish_reason(choice.get("finish_reason"))?;
+    let reason = reason.unwrap_or(if called { FinishReason::ToolCalls } else { FinishReason::Stop });
     if called {
         message.insert("tool_calls".to_owned(), calls.into());
     }
