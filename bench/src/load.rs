@@ -254,7 +254,9 @@ fn document(model: &str, stream: bool) -> String {
                  for two days, and now there is gravel in the fish pass. What should we look at first?";
     let answer = "First close the fish pass and look at its lowest basins, then at the foot of the weir for scour. \
                   Measure the depth below the sill at three places and compare it with the last survey.";
-    let second = "The depth is 35 cm more than last year on the left bank and the same in the middle. Is that urgent?";
+    let second = "The depth is 35 cm more than last year on the left bank and the same in the middle. \
+                  The next flood is due in about six weeks, and the only contractor with a long-reach excavator is free \
+                  for two days next month. Is that urgent?";
     serde_json::json!({
         "model": model,
         "messages": [
