@@ -34,7 +34,7 @@ impl Provider for Demo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             summary: "Answers by itself, offline, by quoting the request.".to_owned(),
             operations: vec![Operation::Chat, Operation::Models],
-            settings_schema: r#"{"type":"object","additionalProperties":false}"#.to_owned(),
+            ..Descriptor::default()
         }
     }
 
@@ -56,6 +56,7 @@ impl Provider for Demo {
                 }
                 answer.document(call).map(Encoded::Answer)
             }
+            other => Err(Failure::no_operation(other)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Shorthands for making a [`Failure`], and what upstreams mean with a status or a text.
 
-use crate::{Failure, FailureKind};
+use crate::{Failure, FailureKind, Operation};
 
 impl Failure {
     /// A failure of `kind` with the text for the client, and nothing else known. Only [`FailureKind::RateLimited`]
@@ -34,6 +34,11 @@ impl Failure {
     /// The plugin itself is at fault. The message goes to the log only.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Internal, message)
+    }
+
+    /// The plugin does not have this operation. The host asks for none that the descriptor does not name.
+    pub fn no_operation(operation: Operation) -> Self {
+        Self::internal(format!("asked for {operation:?}, which the descriptor does not name"))
     }
 
     /// What an upstream's error status means when nothing better is known, with the upstream's own text. A message

@@ -8,19 +8,25 @@
 
 #[doc(hidden)]
 pub mod bindings;
+pub mod claude;
+mod client_headers;
+mod describe;
+pub mod dialect;
 mod failure;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod golden;
 pub mod log;
 pub mod openai;
+mod path;
 mod provider;
 
 pub use bindings::exports::weir::plugin::provider::{
-    Auth, Call, Descriptor, Encoded, Event, FieldEdit, Framing, Position, Progress, RequestBody, ResponseHead,
-    ResponseMode, UpstreamRequest,
+    Auth, Call, Descriptor, Encoded, Event, FieldEdit, Framing, Position, Progress, RateLimit, RateLimitHeader,
+    RequestBody, ResponseHead, ResponseMode, UpstreamRequest,
 };
 pub use bindings::weir::plugin::types::{Failure, FailureKind, Header, Operation};
 pub use failure::tells_of_context_length;
+pub use path::path_segment;
 #[doc(hidden)]
 pub use provider::{Configured, DecoderCell};
 pub use provider::{Provider, StreamDecoder};

@@ -17,7 +17,7 @@ use crate::{Call, DecoderCell, Encoded, Event, Header, Operation, Position, Prov
 struct Options {
     /// The provider's `settings`. None by default.
     settings: Option<Value>,
-    /// `chat` (the default) or `models`.
+    /// `chat` (the default), or another operation by its name in the contract.
     operation: Option<String>,
     /// The upstream's name of the model, if it is not that of the client's document.
     model: Option<String>,
@@ -107,7 +107,7 @@ impl Case {
                 let difference = show::difference(&outcome.to_string(), &batched.to_string());
                 return Err(format!("events in one batch give other chunks than one by one:\n{difference}"));
             }
-            rules::chunks(&outcome.chunks, self.options.resume.is_some())?;
+            rules::chunks(call.operation, &outcome.chunks, self.options.resume.is_some())?;
             snapshots.push(("chunks", outcome.to_string()));
         }
         Ok(snapshots)
@@ -119,6 +119,11 @@ impl Case {
         let operation = match self.options.operation.as_deref() {
             None | Some("chat") => Operation::Chat,
             Some("models") => Operation::Models,
+            Some("embeddings") => Operation::Embeddings,
+            Some("completions") => Operation::Completions,
+            Some("responses") => Operation::Responses,
+            Some("messages") => Operation::Messages,
+            Some("count-tokens") => Operation::CountTokens,
             Some(other) => return Err(format!("there is no operation {other}")),
         };
         let asked = request.stream_options.and_then(|options| options.include_usage);

@@ -2,17 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::openai::{ChatCompletion, Chunk, ChunkChoice, FinishReason, ModelList};
+use crate::openai::{ChatCompletion, Chunk, ChunkChoice, EmbeddingList, FinishReason, ModelList};
 use crate::{Encoded, Failure, Operation};
 
 /// Holds what `encode` answered by itself against the rules.
 pub(super) fn encoded(operation: Operation, encoded: &Result<Encoded, Failure>) -> Result<(), String> {
     match encoded {
         Ok(Encoded::Answer(document)) => answer(operation, Ok(document)),
-        Ok(Encoded::Chunks(chunks)) => self::chunks(chunks, false),
+        Ok(Encoded::Chunks(chunks)) => self::chunks(operation, chunks, false),
         Ok(Encoded::Send(request)) if !request.path.starts_with('/') => {
             Err(format!("the path {} does not start with /", request.path))
         }
+        Ok(Encoded::Fetch(urls)) => demand(!urls.is_empty(), "it has the host fetch nothing"),
         Ok(Encoded::Send(_)) | Err(_) => Ok(()),
     }
 }
@@ -23,6 +24,11 @@ pub(super) fn answer(operation: Operation, answer: Result<&str, &Failure>) -> Re
     match operation {
         Operation::Chat => completion(document),
         Operation::Models => models(document),
+        Operation::Embeddings => embeddings(document),
+        // What these look like is the upstream's own business: they are relayed.
+        Operation::Completions | Operation::Responses | Operation::Messages | Operation::CountTokens => {
+            serde_json::from_str::<serde::de::IgnoredAny>(document).map(|_| ()).map_err(|error| error.to_string())
+        }
     }
     .map_err(|problem| format!("{problem} in\n{document}"))
 }
@@ -64,8 +70,25 @@ fn models(document: &str) -> Result<(), String> {
     Ok(())
 }
 
+fn embeddings(document: &str) -> Result<(), String> {
+    let list: EmbeddingList = serde_json::from_str(document).map_err(|error| error.to_string())?;
+    demand(list.object.as_deref() == Some("list") && list.model.is_some(), "object is not list, or model is missing")?;
+    for (place, embedding) in list.data.ok_or("data is missing")?.iter().enumerate() {
+        demand(
+            embedding.index.and_then(|index| usize::try_from(index).ok()) == Some(place),
+            "an index is not in order",
+        )?;
+        demand(embedding.object.as_deref() == Some("embedding"), "an entry's object is not embedding")?;
+        demand(embedding.embedding.is_some(), "an entry has no embedding")?;
+    }
+    Ok(())
+}
+
 /// Holds a stream against the rules. `resumed` says that it begins after chunks that are not here.
-pub(super) fn chunks(chunks: &[String], resumed: bool) -> Result<(), String> {
+pub(super) fn chunks(operation: Operation, chunks: &[String], resumed: bool) -> Result<(), String> {
+    if operation != Operation::Chat {
+        return Ok(());
+    }
     let mut stream = Stream { resumed, ..Stream::default() };
     for text in chunks {
         stream.chunk(text).map_err(|problem| format!("{problem} in\n{text}"))?;

@@ -41,6 +41,7 @@ impl fmt::Display for Outcome {
 pub(super) fn encoded(encoded: &Result<Encoded, Failure>) -> String {
     match encoded {
         Ok(Encoded::Send(request)) => upstream_request(request),
+        Ok(Encoded::Fetch(urls)) => format!("has the host fetch:\n{}\n", urls.join("\n")),
         Ok(Encoded::Answer(document)) => format!("answers by itself:\n{}", pretty(document)),
         Ok(Encoded::Chunks(chunks)) => format!("answers by itself:\n{}\n", chunks.join("\n")),
         Err(failure) => self::failure(failure),
@@ -81,10 +82,12 @@ fn upstream_request(request: &UpstreamRequest) -> String {
         Auth::Bearer => "bearer".to_owned(),
         Auth::Header(name) => format!("header {name}"),
         Auth::Query(name) => format!("query {name}"),
+        Auth::AwsSigv4(service) => format!("aws-sigv4 {service}"),
     };
     let framing = match request.framing {
         Framing::Sse => "sse",
         Framing::Ndjson => "ndjson",
+        Framing::AwsEventStream => "aws-event-stream",
     };
     let response = match request.response {
         ResponseMode::Decode => "decode",
@@ -93,6 +96,9 @@ fn upstream_request(request: &UpstreamRequest) -> String {
     let _ = writeln!(text, "\nauth: {auth}\nframing: {framing}\nresponse: {response}");
     if let Some(carry) = &request.carry {
         let _ = writeln!(text, "carry: {carry}");
+    }
+    if !request.dropped.is_empty() {
+        let _ = writeln!(text, "dropped: {}", request.dropped.join(", "));
     }
     match &request.body {
         RequestBody::None => text.push_str("body: none\n"),

@@ -23,7 +23,7 @@ fn a_stream_that_breaks_a_rule_is_refused() {
     ];
     for (chunks, expected) in cases {
         let chunks: Vec<String> = chunks.iter().map(|chunk| (*chunk).clone()).collect();
-        let problem = rules::chunks(&chunks, false).err();
+        let problem = rules::chunks(Operation::Chat, &chunks, false).err();
         match expected {
             None => assert_eq!(problem, None),
             Some(words) => assert!(problem.clone().is_some_and(|text| text.contains(words)), "{words}: {problem:?}"),

@@ -62,7 +62,10 @@ impl<'a> Report<'a> {
             (failure.kind, failure.retryable) = (kind, retryable);
         }
         // A code that only repeats the status would displace the one by which clients know the kind of failure.
-        failure.code = self.code.filter(|code| code.parse() != Ok(status));
+        // So would one that is said of every bad request.
+        let is_vague =
+            |code: &String| failure.kind == FailureKind::ContextLengthExceeded && code == "invalid_request_error";
+        failure.code = self.code.filter(|code| code.parse() != Ok(status) && !is_vague(code));
         failure.type_ = self.kind.map(str::to_owned);
         failure.param = self.param.map(str::to_owned);
         failure.retry_after_ms = self.retry_after_ms;
@@ -262,6 +265,8 @@ mod tests {
             (400, r#"{"error":{"code":"context_length_exceeded","message":"m"}}"#, Some("context_length_exceeded")),
             (400, r#"{"error":{"code":1214,"message":"m"}}"#, Some("1214")),
             (500, r#"{"error":{"code":429,"message":"m"}}"#, Some("429")),
+            (400, r#"{"error":{"code":"invalid_request_error","message":"m"}}"#, Some("invalid_request_error")),
+            (400, r#"{"error":{"code":"invalid_request_error","message":"maximum context length is 8 tokens"}}"#, None),
         ];
         for (status, body, code) in cases {
             assert_eq!(failure(status, body).code.as_deref(), code, "{status} {body}");

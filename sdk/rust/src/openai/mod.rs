@@ -6,32 +6,53 @@
 
 mod answer;
 mod chunk;
+mod completions;
 mod data_uri;
 mod document;
+mod dropped;
+mod embeddings;
 mod failure;
+mod fields;
 mod finish_reason;
+mod functions;
 mod identity;
+mod limits;
+mod many;
 mod message;
+mod normal;
+mod odd;
 mod parse;
 mod request;
+mod sink;
 mod text;
+mod texts;
+mod time;
 mod usage;
 mod writer;
 
 pub use answer::{AnswerMessage, ChatCompletion, Choice, Model, ModelList};
 pub use chunk::{Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta};
+pub use completions::{Completion, CompletionChoice, CompletionRequest};
 pub use data_uri::DataUri;
 pub use document::{Document, read_document};
+pub use dropped::{asks_for_something, dropped_fields};
+pub use embeddings::{Embedding, EmbeddingInput, EmbeddingList, EmbeddingRequest, EmbeddingUsage, Vector};
 pub use failure::failure;
+pub use fields::WantedJson;
 pub use finish_reason::FinishReason;
 pub use identity::{completion_id, now, tool_call_id};
+pub use limits::ToolUse;
+pub use many::Many;
 pub use message::{Content, CustomCall, FileData, FunctionCall, Image, ImageUrl, InputAudio, Message, Part, ToolCall};
+pub use odd::{odd_answer, odd_event};
 pub use parse::parse;
 pub use request::{
     AllowedTools, ChatRequest, FunctionTool, JsonSchema, NamedTool, ResponseFormat, Stop, StreamOptions, Tool,
     ToolChoice, ToolName,
 };
+pub use sink::{AnswerSink, StreamedAnswer, WholeAnswer};
 pub use text::Text;
+pub use time::seconds_since_1970;
 pub use usage::{CompletionTokensDetails, PromptTokensDetails, Usage};
 pub use writer::{ChunkWriter, push_json_string};
 

@@ -77,8 +77,8 @@ impl Provider for Template {
             name: "provider-template".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             summary: "Speaks the provider-template API.".to_owned(),
-            operations: vec![Operation::Chat],
             settings_schema: SETTINGS_SCHEMA.to_owned(),
+            ..Descriptor::default()
         }
     }
 
@@ -102,16 +102,7 @@ impl Provider for Template {
             max_tokens: request.token_limit().unwrap_or(self.settings.max_tokens),
             stream: call.stream,
         };
-        Ok(Encoded::Send(UpstreamRequest {
-            method: "POST".to_owned(),
-            path: "/v1/chat".to_owned(),
-            headers: vec![Header { name: "content-type".to_owned(), value: "application/json".to_owned() }],
-            body: RequestBody::Document(openai::to_json(&question)?),
-            auth: Auth::Bearer,
-            framing: Framing::Sse,
-            response: ResponseMode::Decode,
-            carry: None,
-        }))
+        Ok(Encoded::Send(UpstreamRequest::post_json("/v1/chat", &question)?))
     }
 
     fn decode(&self, call: &Call, _carry: Option<&str>, head: &ResponseHead, body: &str) -> Result<String, Failure> {

@@ -39,7 +39,6 @@ impl Provider for Hostile {
             name: "hostile".into(),
             version: "0.1.0".into(),
             summary: "Does everything wrong, on request.".into(),
-            operations: vec![Operation::Chat],
             settings_schema: json!({
                 "type": "object",
                 "properties": { "configure": { "type": "string" } },
@@ -144,14 +143,8 @@ impl StreamDecoder for Decoder {
 
 fn good_request(document: &str) -> UpstreamRequest {
     UpstreamRequest {
-        method: "POST".into(),
-        path: "/chat/completions".into(),
         headers: vec![header("content-type: application/json")],
-        body: RequestBody::Document(document.to_owned()),
-        auth: Auth::Bearer,
-        framing: Framing::Sse,
-        response: ResponseMode::Decode,
-        carry: None,
+        ..UpstreamRequest::post("/chat/completions", RequestBody::Document(document.to_owned()))
     }
 }
 

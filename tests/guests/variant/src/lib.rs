@@ -32,8 +32,8 @@ impl Provider for Variant {
             name: "variant".into(),
             version: "0.1.0".into(),
             summary: "Answers with what stands in its binary.".into(),
-            operations: vec![Operation::Chat],
             settings_schema: r#"{"type":"object"}"#.into(),
+            ..Descriptor::default()
         }
     }
 
@@ -43,14 +43,8 @@ impl Provider for Variant {
 
     fn encode(&self, _: &Call, document: &str) -> Result<Encoded, Failure> {
         Ok(Encoded::Send(UpstreamRequest {
-            method: "POST".into(),
-            path: "/chat/completions".into(),
-            headers: Vec::new(),
-            body: RequestBody::Document(document.to_owned()),
             auth: Auth::None,
-            framing: Framing::Sse,
-            response: ResponseMode::Decode,
-            carry: None,
+            ..UpstreamRequest::post("/chat/completions", RequestBody::Document(document.to_owned()))
         }))
     }
 
