@@ -8,6 +8,7 @@
 //! - [`stream`]: the grammar of a stream of chunks (`Sequence`): relay, drop, repair, truncated.
 //! - [`answer`]: the same for an answer in one piece.
 //! - [`usage`]: the token counts in either.
+//! - [`media`]: the files that a request only refers to, and how they are put into it.
 //! - [`scan`]: the JSON scanner below all of them.
 
 pub mod answer;
@@ -15,9 +16,12 @@ pub mod failure;
 pub mod finish_reason;
 #[cfg(test)]
 mod generate;
+pub mod media;
 mod repair;
 pub mod request;
 mod rules;
 pub mod scan;
 pub mod stream;
 pub mod usage;
+
+pub use repair::parsable;

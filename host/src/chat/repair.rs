@@ -1,5 +1,6 @@
 //! What repairing a chunk and repairing a whole answer have in common: the slow path, on parsed JSON.
 
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
@@ -212,6 +213,13 @@ pub(super) fn index_lists(value: &mut Value) {
 
 fn is_joinable_scalar(value: &Value) -> bool {
     matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_))
+}
+
+/// JSON that every parser of ours takes: half of a surrogate pair counts as U+FFFD. Borrowed, as nearly always.
+pub fn parsable(json: &str) -> Cow<'_, str> {
+    let may_have_one = memchr::memmem::find(json.as_bytes(), b"\\ud").is_some()
+        || memchr::memmem::find(json.as_bytes(), b"\\uD").is_some();
+    if may_have_one { Cow::Owned(without_lone_surrogates(json)) } else { Cow::Borrowed(json) }
 }
 
 /// The text with every lone surrogate escape replaced by that of U+FFFD, which is as long.

@@ -1,6 +1,6 @@
-//! A client's chat request: one pass that checks it and notes what the host needs to know, and edits in place.
+//! A client's request: one pass that checks it and notes what the host needs to know, and edits in place.
 //!
-//! [`Peek::chat`] refuses what no upstream could make sense of, in the words of the OpenAI API and with the field at
+//! [`Peek::chat`] refuses what no upstream could make sense of of a chat, in the words of the OpenAI API and with the field at
 //! fault. What it does not know, it carries: an unknown field is for the upstream to judge. Nothing is translated here.
 
 mod edit;
@@ -20,7 +20,7 @@ use wrong::{Refusal, Wrong};
 /// How long a model's name may be, in bytes.
 const MAX_MODEL_BYTES: usize = 256;
 
-/// What the host knows of a chat request.
+/// What the host knows of a request.
 #[derive(Debug, Clone, Default)]
 pub struct Peek {
     /// The model as the client named it: not empty, at most 256 bytes.
@@ -29,7 +29,7 @@ pub struct Peek {
     pub stream: bool,
     /// Whether the client wants a usage chunk at the end of the stream.
     pub include_usage: bool,
-    /// The number of messages: at least one.
+    /// The number of messages: at least one in a chat, none in other requests.
     pub messages: usize,
     /// The bytes of text in the messages, as an estimate of the prompt's size. Images and files do not count.
     pub text_bytes: usize,
@@ -60,13 +60,32 @@ impl Peek {
     ///
     /// Fails with a 400 that names the field at fault, or line and column where the body is not JSON.
     pub fn chat(body: &[u8], default_model: Option<&str>) -> Result<Self, Error> {
+        Self::read(body, default_model, &fields::CHAT, "messages")
+    }
+
+    /// Checks what the bodies of all other operations have in common: that this is a JSON object that names a model.
+    /// The rest is for whoever speaks their dialect. `required` is the field that a message about an empty body names
+    /// beside the model.
+    ///
+    /// Fails like [`Peek::chat`].
+    pub fn other(body: &[u8], default_model: Option<&str>, required: &'static str) -> Result<Self, Error> {
+        Self::read(body, default_model, &fields::OTHER, required)
+    }
+
+    fn read(
+        body: &[u8],
+        default_model: Option<&str>,
+        fields: &'static [fields::KnownField],
+        required: &'static str,
+    ) -> Result<Self, Error> {
         if body.iter().all(u8::is_ascii_whitespace) {
-            let message = "The request has no body. Send a JSON object with at least `model` and `messages`.";
+            let message =
+                format!("The request has no body. Send a JSON object with at least `model` and `{required}`.");
             return Err(Error::invalid_request(message));
         }
         let body = simdutf8::basic::from_utf8(body).map_err(|_| not_utf8(body))?;
         let mut scanner = Scanner::new(body);
-        let mut survey = Survey::default();
+        let mut survey = Survey { fields, ..Survey::default() };
         let read = survey
             .read(&mut scanner)
             .and_then(|()| Ok(scanner.finish()?))
@@ -83,6 +102,7 @@ impl Peek {
 /// What one pass over the request finds.
 #[derive(Default)]
 struct Survey {
+    fields: &'static [fields::KnownField],
     peek: Peek,
     max_completion_tokens: Option<u64>,
     has_stream_options: bool,
@@ -101,7 +121,7 @@ impl Survey {
         scanner.members(|scanner, key| {
             let start = key.offset();
             names.insert(key)?;
-            let known = fields::find(&key.decode());
+            let known = fields::find(self.fields, &key.decode());
             scanner.peek()?;
             let value = scanner.offset();
             match known {
@@ -120,7 +140,8 @@ impl Survey {
             let model = default_model.ok_or_else(|| Wrong::missing().within("model"))?;
             model.clone_into(&mut self.peek.model);
         }
-        if self.peek.messages == 0 {
+        let is_chat = std::ptr::eq(self.fields, fields::CHAT.as_slice());
+        if is_chat && self.peek.messages == 0 {
             return Err(Wrong::missing().within("messages").into());
         }
         if self.has_stream_options && !self.peek.stream {

@@ -109,6 +109,12 @@ struct Tool {
     id: String,
 }
 
+/// The upstream has nothing more to say, and the answer is not complete.
+pub fn truncated() -> Error {
+    let message = "The upstream ended the stream before the answer was complete.";
+    Error::new(Cause::BadAnswer, message).with_code("upstream_stream_truncated")
+}
+
 impl Sequence {
     /// The state before the first chunk. `include_usage`: whether the client asked for a usage chunk.
     pub fn new(include_usage: bool) -> Self {
@@ -158,8 +164,7 @@ impl Sequence {
     /// finish reason.
     pub fn end(&mut self) -> Result<Option<String>, Error> {
         if !self.has_finished() {
-            let message = "The upstream ended the stream before the answer was complete.";
-            return Err(Error::new(Cause::BadAnswer, message).with_code("upstream_stream_truncated"));
+            return Err(truncated());
         }
         let Some(mut held) = self.held_usage.take().filter(|_| self.include_usage && !self.usage_sent) else {
             return Ok(None);

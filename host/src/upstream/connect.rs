@@ -49,7 +49,8 @@ impl Connector {
     }
 }
 
-fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, BuildError> {
+/// The TLS of all connections: well-known authorities, and those in `ca_file`.
+pub(super) fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, BuildError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = ca_file {
         let unreadable = |reason: String| BuildError::CaFile { path: path.to_owned(), reason };

@@ -6,6 +6,8 @@ use std::fmt;
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, InvalidHeaderValue};
 
+use super::sigv4;
+
 /// A secret as configured. Its text leaves this type only on its way to the upstream.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Box<str>);
@@ -14,6 +16,11 @@ impl Secret {
     /// Whether there is nothing in it, as when an environment variable was empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The text, to be put into a request.
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
     }
 }
 
@@ -35,8 +42,41 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How to authenticate a request. Without a configured secret each of them does nothing, so that a local upstream
-/// that wants no key needs no setting.
+/// Credentials of AWS, which sign requests and are never sent themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsCredentials {
+    /// The region that requests go to (`eu-central-1`).
+    pub region: String,
+    /// The name of the key.
+    pub access_key_id: Secret,
+    /// The key.
+    pub secret_access_key: Secret,
+    /// What credentials that are temporary have besides. An empty one is none.
+    pub session_token: Option<Secret>,
+}
+
+impl AwsCredentials {
+    /// Whether there are none, as when environment variables were empty.
+    pub(super) fn is_empty(&self) -> bool {
+        self.access_key_id.is_empty() || self.secret_access_key.is_empty()
+    }
+
+    /// The same without an empty session token.
+    ///
+    /// # Errors
+    /// When something of them that is sent holds a character that cannot stand in a header.
+    pub(super) fn checked(mut self) -> Result<Self, InvalidHeaderValue> {
+        self.session_token = self.session_token.filter(|token| !token.is_empty());
+        let token = self.session_token.as_ref().map_or("", Secret::reveal);
+        for sent in [&self.region, self.access_key_id.reveal(), token] {
+            HeaderValue::from_str(sent)?;
+        }
+        Ok(self)
+    }
+}
+
+/// How to authenticate a request. Without a configured secret each of them but [`Credential::AwsSigv4`] does nothing, so
+/// that a local upstream that wants no key needs no setting.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Credential {
     /// Not at all.
@@ -48,15 +88,22 @@ pub enum Credential {
     Header(HeaderName),
     /// The secret as the value of this query parameter.
     Query(String),
+    /// Signed with AWS Signature Version 4. A configured secret is an API key, which goes as a bearer token in place of
+    /// a signature: so do the SDKs of AWS.
+    AwsSigv4 {
+        /// What AWS calls the service (`bedrock`).
+        service: String,
+    },
 }
 
 impl Credential {
-    /// The header that carries the secret, if one does: nobody else may set it.
-    pub(super) fn header(&self) -> Option<&HeaderName> {
+    /// Whether this header carries the credential: nobody else may set it.
+    pub(super) fn owns(&self, name: &HeaderName) -> bool {
         match self {
-            Self::None | Self::Query(_) => None,
-            Self::Bearer => Some(&AUTHORIZATION),
-            Self::Header(name) => Some(name),
+            Self::None | Self::Query(_) => false,
+            Self::Bearer => name == AUTHORIZATION,
+            Self::Header(own) => name == own,
+            Self::AwsSigv4 { .. } => [AUTHORIZATION, sigv4::DATE, sigv4::SECURITY_TOKEN].contains(name),
         }
     }
 }
@@ -79,7 +126,7 @@ impl Applicable {
         plain.set_sensitive(true);
         bearer.set_sensitive(true);
         let mut query = String::with_capacity(secret.0.len());
-        percent_encode(&secret.0, &mut query);
+        percent_encode(secret.0.as_bytes(), &mut query);
         Ok(Self { plain, bearer, query: Secret::from(query) })
     }
 
@@ -87,7 +134,7 @@ impl Applicable {
     pub(super) fn apply(&self, credential: &Credential, headers: &mut HeaderMap, path: &mut String) {
         match credential {
             Credential::None => {}
-            Credential::Bearer => {
+            Credential::Bearer | Credential::AwsSigv4 { .. } => {
                 headers.insert(AUTHORIZATION, self.bearer.clone());
             }
             Credential::Header(name) => {
@@ -95,7 +142,7 @@ impl Applicable {
             }
             Credential::Query(name) => {
                 path.push(if path.contains('?') { '&' } else { '?' });
-                percent_encode(name, path);
+                percent_encode(name.as_bytes(), path);
                 path.push('=');
                 path.push_str(&self.query.0);
             }
@@ -104,9 +151,9 @@ impl Applicable {
 }
 
 /// Percent-encodes all but the unreserved characters of RFC 3986.
-fn percent_encode(text: &str, into: &mut String) {
+pub(super) fn percent_encode(text: &[u8], into: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
+    for &byte in text {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             into.push(byte as char);
         } else {
@@ -140,13 +187,21 @@ mod tests {
         let by_query = Credential::Query("key".into());
         assert_eq!(applied(&by_query, "/a"), ("/a?key=s3cr%26t".into(), None));
         assert_eq!(applied(&by_query, "/a?b=1"), ("/a?b=1&key=s3cr%26t".into(), None));
+        let (path, header) = applied(&Credential::AwsSigv4 { service: "bedrock".into() }, "/a");
+        assert_eq!((path, header), ("/a".into(), Some(("authorization".into(), "Bearer s3cr&t".parse().unwrap()))));
     }
 
     #[test]
     fn a_secret_is_in_no_debug_output() {
         let secret = Secret::from("s3cr&t");
         let applicable = Applicable::new(&secret).unwrap();
-        let shown = format!("{secret:?} {applicable:?} {:?}", applied(&Credential::Bearer, "/"));
+        let aws = AwsCredentials {
+            region: "us-east-1".into(),
+            access_key_id: secret.clone(),
+            secret_access_key: secret.clone(),
+            session_token: Some(secret.clone()),
+        };
+        let shown = format!("{secret:?} {applicable:?} {aws:?} {:?}", applied(&Credential::Bearer, "/"));
         assert!(!shown.contains("s3cr"), "{shown}");
     }
 

@@ -1,7 +1,7 @@
 //! One configured provider's upstream: where it is, how to be let in, and its connections.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::uri::{Authority, Scheme};
@@ -10,7 +10,7 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::connect::Connector;
-use super::credential::{Applicable, Secret};
+use super::credential::{Applicable, AwsCredentials, Secret};
 use super::fault;
 use super::incoming::Incoming;
 use super::lanes::{Client, Lanes};
@@ -35,6 +35,8 @@ pub struct EndpointOptions {
     pub base_url: Uri,
     /// The secret that a [`super::Credential`] applies. An empty one is none.
     pub secret: Option<Secret>,
+    /// What [`super::Credential::AwsSigv4`] signs with, unless there is a secret. Empty ones are none.
+    pub aws: Option<AwsCredentials>,
     /// Headers of the operator's for every request. They win over a plugin's.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The time for the name, TCP and TLS together.
@@ -46,12 +48,13 @@ pub struct EndpointOptions {
 }
 
 impl EndpointOptions {
-    /// Without a secret or headers, ten seconds to connect, connections kept for a minute.
+    /// Without a secret, AWS credentials or headers, ten seconds to connect, connections kept for a minute.
     pub fn new(provider: impl Into<String>, base_url: Uri) -> Self {
         Self {
             provider: provider.into(),
             base_url,
             secret: None,
+            aws: None,
             headers: Vec::new(),
             connect_timeout: Duration::from_secs(10),
             ca_file: None,
@@ -96,6 +99,7 @@ pub struct Endpoint {
     /// The base URL's query.
     pub(super) base_query: Option<String>,
     pub(super) secret: Option<Applicable>,
+    pub(super) aws: Option<AwsCredentials>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     connector: Connector,
     pool_idle: Duration,
@@ -112,6 +116,8 @@ impl Endpoint {
         }
         let secret = options.secret.filter(|secret| !secret.is_empty());
         let secret = secret.map(|secret| Applicable::new(&secret)).transpose().map_err(|_| BuildError::Secret)?;
+        let aws = options.aws.filter(|aws| !aws.is_empty());
+        let aws = aws.map(AwsCredentials::checked).transpose().map_err(|_| BuildError::Secret)?;
         // HTTP/2 comes only with TLS: without, each call has a connection to itself.
         let lanes = Lanes::new(if scheme == Scheme::HTTPS { LANES } else { 1 });
         let mut headers = options.headers;
@@ -125,6 +131,7 @@ impl Endpoint {
             base_path: options.base_url.path().trim_end_matches('/').to_owned(),
             base_query: options.base_url.query().map(str::to_owned),
             secret,
+            aws,
             headers,
             connector: Connector::new(options.ca_file.as_deref(), options.connect_timeout)?,
             pool_idle: options.pool_idle,
@@ -137,10 +144,11 @@ impl Endpoint {
     ///
     /// # Errors
     /// - `Cause::Plugin`: the request breaks a rule of [`Outgoing`].
+    /// - `Cause::Authentication`: it has to be signed, and there is nothing to sign it with.
     /// - `Cause::Connection`, `Cause::Timeout`: no connection, or it ended before an answer came. Retryable.
     /// - `Cause::BadAnswer`: a head that is not HTTP or too large, or a redirect, which is never followed.
     pub async fn send(&self, outgoing: Outgoing) -> Result<Incoming, Error> {
-        let request = outgoing.into_request(self)?;
+        let request = outgoing.into_request(self, SystemTime::now())?;
         let (client, lease) = self.lanes.lease(|| self.client());
         let response = client.request(request).await.map_err(|error| fault::before_answer(&self.provider, &error))?;
         match response.status() {

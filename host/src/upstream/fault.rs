@@ -16,6 +16,15 @@ pub(super) fn request_refused(reason: impl Into<String>) -> Error {
     Error::new(Cause::Plugin, "The provider's plugin made a request that cannot be sent.").with_detail(reason)
 }
 
+/// A request that has to be signed, and a provider without credentials. An operator has to act.
+pub(super) fn nothing_to_sign_with(provider: &str) -> Error {
+    let text = format!(
+        "The provider `{provider}` has neither AWS credentials nor an API key: its configuration needs `aws`, with a \
+         `region`, an `access_key_id` and a `secret_access_key`, or an `api_key`."
+    );
+    Error::new(Cause::Authentication, text)
+}
+
 /// The call failed before the head of an answer was there. It is worth another try unless the upstream did answer.
 pub(super) fn before_answer(provider: &str, error: &legacy::Error) -> Error {
     let detail = chain(error);
@@ -77,6 +86,16 @@ pub(super) fn not_utf8() -> Error {
     Error::new(Cause::BadAnswer, "The upstream sent an event that is not valid UTF-8.")
 }
 
+/// A binary frame that did not arrive as it was sent. The reason goes to the log.
+pub(super) fn damaged_frame(reason: &str) -> Error {
+    Error::new(Cause::BadAnswer, "The upstream sent an event that is damaged.").with_detail(reason)
+}
+
+/// The end of the stream inside a binary frame.
+pub(super) fn cut_frame() -> Error {
+    Error::new(Cause::BadAnswer, "The upstream ended its answer early.").with_detail("the last frame is cut off")
+}
+
 /// A `Content-Encoding` that nobody asked for and nobody can read.
 pub(super) fn unknown_encoding(name: &str) -> Error {
     let text = format!("The upstream's answer has the content encoding `{name}`, which is not supported.");
@@ -96,12 +115,12 @@ pub(super) fn decoding(error: &DecodeError, limit: usize) -> Error {
 }
 
 /// An error and what is behind it.
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+pub(super) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
 }
 
 /// An error and what is behind it in one line. Errors that repeat the text of their source are said once.
-fn chain(error: &(dyn StdError + 'static)) -> String {
+pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = String::new();
     for cause in causes(error).map(ToString::to_string) {
         if text.ends_with(&cause) {

@@ -1,8 +1,10 @@
 //! Cuts a byte stream into events, wherever its frames are cut: server-sent events as the HTML standard defines them
-//! (section 9.2.6), or one document a line. Data in, data out; no IO.
+//! (section 9.2.6), one document a line, or the binary frames of AWS. Data in, data out; no IO.
 //!
 //! An event that lies within one frame is a slice of it; only one that is cut across frames is copied, once. Each byte
 //! is looked at a fixed number of times, also when they come one by one.
+
+mod aws_event_stream;
 
 use std::ops::Range;
 
@@ -20,6 +22,9 @@ pub enum Framing {
     Sse,
     /// One document a line; blank lines mean nothing.
     Ndjson,
+    /// Binary frames with checksums: `application/vnd.amazon.eventstream`. An event's name is that of its type or its
+    /// exception's, its data the payload. One named `error` holds a JSON object of the error's `code` and `message`.
+    AwsEventStream,
 }
 
 /// One event of a stream: valid UTF-8, with data or at least a name. Comments, `id` and `retry` fields and events
@@ -46,7 +51,7 @@ impl Event {
         &self.raw
     }
 
-    /// The data: the value of the `data` field, or the line.
+    /// The data: the value of the `data` field, the line, or the payload.
     pub fn data(&self) -> &[u8] {
         match &self.data {
             Data::Within(range) => &self.raw[range.clone()],
@@ -59,7 +64,7 @@ impl Event {
         simdutf8::basic::from_utf8(self.data()).unwrap_or_default()
     }
 
-    /// The value of the `event` field; empty when there was none, and for `Framing::Ndjson`.
+    /// The value of the `event` field, or the type of the frame; empty when there was none, and for `Framing::Ndjson`.
     pub fn name(&self) -> &str {
         simdutf8::basic::from_utf8(&self.raw[self.name.clone()]).unwrap_or_default()
     }
@@ -106,25 +111,29 @@ pub(super) struct Splitter {
     /// The start of an event whose end has not come yet.
     pending: BytesMut,
     scan: Scan,
+    /// The length of the binary frame whose end has not come yet, once its prelude is there.
+    frame_length: Option<usize>,
     /// Whether nothing was cut off yet, so that a byte order mark may stand here.
     at_start: bool,
 }
 
 impl Splitter {
     pub(super) fn new(framing: Framing, limit: usize) -> Self {
-        Self { framing, limit, pending: BytesMut::new(), scan: Scan::default(), at_start: true }
+        let (pending, scan) = (BytesMut::new(), Scan::default());
+        Self { framing, limit, pending, scan, frame_length: None, at_start: true }
     }
 
     /// Adds the events that are complete with this frame. The batch keeps those before a failure.
     ///
     /// # Errors
-    /// An event over the limit, or one that is not UTF-8. Nothing sensible can be pushed after that.
+    /// An event over the limit, one that is not UTF-8, or one that arrived damaged. Nothing sensible can be pushed
+    /// after that.
     pub(super) fn push(&mut self, mut frame: Bytes, batch: &mut Batch) -> Result<(), Error> {
         loop {
             if self.pending.is_empty() && self.scan.takes_line_feed(&frame) {
                 let _ = frame.split_to(1);
             }
-            let Some(end) = self.scan.end_of_event(self.framing, &frame) else {
+            let Some(end) = self.end_of_event(&frame)? else {
                 self.check_size(self.pending.len() + frame.len())?;
                 self.pending.extend_from_slice(&frame);
                 return Ok(());
@@ -147,32 +156,61 @@ impl Splitter {
     /// What is left when the stream has ended.
     ///
     /// # Errors
-    /// When it is not UTF-8, as when it was cut inside a character.
+    /// When it is not UTF-8, as when it was cut inside a character, or the start of a binary frame.
     pub(super) fn finish(&mut self) -> Result<Option<Trailing>, Error> {
         let raw = std::mem::take(&mut self.pending).freeze();
+        if self.framing == Framing::AwsEventStream {
+            return if raw.is_empty() { Ok(None) } else { Err(fault::cut_frame()) };
+        }
         let line_ended = raw.ends_with(b"\n") || raw.ends_with(b"\r");
         Ok(self.parse(raw)?.map(|event| Trailing { event, line_ended }))
+    }
+
+    /// Where in this continuation of the stream the event ends, its line ends included.
+    fn end_of_event(&mut self, bytes: &[u8]) -> Result<Option<usize>, Error> {
+        match self.framing {
+            Framing::Sse => Ok(self.scan.blank_line(bytes)),
+            Framing::Ndjson => Ok(memchr(b'\n', bytes).map(|found| found + 1)),
+            Framing::AwsEventStream => self.end_of_frame(bytes),
+        }
+    }
+
+    fn end_of_frame(&mut self, bytes: &[u8]) -> Result<Option<usize>, Error> {
+        if self.frame_length.is_none() {
+            self.frame_length = aws_event_stream::frame_length(&self.pending, bytes)?;
+        }
+        let Some(length) = self.frame_length else { return Ok(None) };
+        // A frame that is too large is refused before it is held.
+        self.check_size(length)?;
+        let end = length - self.pending.len();
+        Ok((end <= bytes.len()).then(|| {
+            self.frame_length = None;
+            end
+        }))
     }
 
     fn check_size(&self, size: usize) -> Result<(), Error> {
         if size > self.limit { Err(fault::event_too_large(self.limit)) } else { Ok(()) }
     }
 
-    fn parse(&mut self, mut raw: Bytes) -> Result<Option<Event>, Error> {
+    fn parse(&mut self, raw: Bytes) -> Result<Option<Event>, Error> {
+        match self.framing {
+            Framing::Sse => {
+                let raw = self.text(raw)?;
+                let is_canonical = self.scan.lines == 2 && is_canonical(&raw);
+                Ok(if is_canonical { Some(canonical(raw)) } else { parse_sse(raw) })
+            }
+            Framing::Ndjson => Ok(parse_line(self.text(raw)?)),
+            Framing::AwsEventStream => aws_event_stream::parse(raw),
+        }
+    }
+
+    /// The bytes less a byte order mark, if they are text.
+    fn text(&mut self, mut raw: Bytes) -> Result<Bytes, Error> {
         if std::mem::take(&mut self.at_start) && raw.starts_with(b"\xEF\xBB\xBF") {
             let _ = raw.split_to(3);
         }
-        if simdutf8::basic::from_utf8(&raw).is_err() {
-            return Err(fault::not_utf8());
-        }
-        Ok(match self.framing {
-            Framing::Sse if self.scan.lines == 2 && is_canonical(&raw) => {
-                let data = Data::Within(6..raw.len() - 2);
-                Some(Event { raw, data, name: 0..0, is_canonical: true })
-            }
-            Framing::Sse => parse_sse(raw),
-            Framing::Ndjson => parse_line(raw),
-        })
+        if simdutf8::basic::from_utf8(&raw).is_err() { Err(fault::not_utf8()) } else { Ok(raw) }
     }
 }
 
@@ -199,14 +237,7 @@ impl Scan {
         (self.in_line, self.lines) = (false, 0);
     }
 
-    /// Where in this continuation of the stream the event ends, its line ends included.
-    fn end_of_event(&mut self, framing: Framing, bytes: &[u8]) -> Option<usize> {
-        match framing {
-            Framing::Sse => self.blank_line(bytes),
-            Framing::Ndjson => memchr(b'\n', bytes).map(|found| found + 1),
-        }
-    }
-
+    /// Where in this continuation of the stream the next blank line ends.
     fn blank_line(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut position = usize::from(self.after_return && bytes.first() == Some(&b'\n'));
         self.after_return &= bytes.is_empty();
@@ -235,6 +266,11 @@ impl Scan {
 /// Whether an event of two line ends is `data: <data>\n\n`, which nearly all are. Nothing else can be in it then.
 fn is_canonical(raw: &[u8]) -> bool {
     raw.len() > 8 && raw.starts_with(b"data: ") && raw.ends_with(b"\n\n") && raw[raw.len() - 3] != b'\r'
+}
+
+fn canonical(raw: Bytes) -> Event {
+    let data = Data::Within(6..raw.len() - 2);
+    Event { raw, data, name: 0..0, is_canonical: true }
 }
 
 fn parse_sse(raw: Bytes) -> Option<Event> {

@@ -14,20 +14,26 @@ mod encoding;
 mod endpoint;
 mod events;
 mod fault;
+mod fetch;
 mod framing;
 mod incoming;
 mod lanes;
 mod path;
+mod rate_limits;
 mod request;
 mod retry_after;
+mod sigv4;
 #[cfg(test)]
 mod tests;
+mod waits;
 
-pub use credential::{Credential, Secret};
+pub use credential::{AwsCredentials, Credential, Secret};
 pub use encoding::{DecodeError, Encoding, decode_all};
 pub use endpoint::{BuildError, Endpoint, EndpointOptions};
 pub use events::{Batch, Events};
+pub use fetch::{FetchOptions, Fetcher, MOST_URLS, Media};
 pub use framing::{Event, Framing, Trailing};
 pub use incoming::Incoming;
+pub use rate_limits::{RateLimit, normalised as normalised_rate_limits};
 pub use request::Outgoing;
 pub use retry_after::RetryHint;

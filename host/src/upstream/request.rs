@@ -1,6 +1,8 @@
 //! From what a plugin wants sent to an HTTP request: its path and headers are checked, the operator's headers and the
 //! credential added, in this order, so that a plugin can neither choose a host nor touch what the host owns.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -9,7 +11,7 @@ use hyper::{Method, Request};
 
 use super::credential::Credential;
 use super::endpoint::Endpoint;
-use super::{fault, path};
+use super::{fault, path, sigv4};
 use crate::error::Error;
 
 /// More headers than this no upstream asks for.
@@ -51,7 +53,8 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn into_request(self, endpoint: &Endpoint) -> Result<Request<Full<Bytes>>, Error> {
+    /// `now` stands in the signature, if there is one.
+    pub(super) fn into_request(self, endpoint: &Endpoint, now: SystemTime) -> Result<Request<Full<Bytes>>, Error> {
         if self.method == Method::CONNECT {
             return Err(fault::request_refused("the method is CONNECT"));
         }
@@ -69,9 +72,17 @@ impl Outgoing {
         if let Some(secret) = &endpoint.secret {
             secret.apply(&self.credential, &mut headers, &mut path);
         }
+        let uri = uri(endpoint, path)?;
+        if let Credential::AwsSigv4 { service } = &self.credential
+            && endpoint.secret.is_none()
+        {
+            let aws = endpoint.aws.as_ref().ok_or_else(|| fault::nothing_to_sign_with(&endpoint.provider))?;
+            let signable = sigv4::Signable { method: self.method.as_str(), uri: &uri, body: &self.body };
+            sigv4::sign(aws, service, now, &signable, &mut headers);
+        }
         let mut request = Request::new(Full::new(self.body));
         *request.method_mut() = self.method;
-        *request.uri_mut() = uri(endpoint, path)?;
+        *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         Ok(request)
     }
@@ -104,7 +115,7 @@ impl Outgoing {
     fn is_reserved(&self, name: &HeaderName) -> bool {
         belongs_to_connection(name)
             || [header::AUTHORIZATION, header::COOKIE].contains(name)
-            || self.credential.header() == Some(name)
+            || self.credential.owns(name)
     }
 }
 
@@ -136,7 +147,7 @@ fn uri(endpoint: &Endpoint, path: String) -> Result<Uri, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{EndpointOptions, Secret};
+    use super::super::{AwsCredentials, EndpointOptions, Secret};
     use super::*;
     use crate::error::Cause;
 
@@ -170,7 +181,8 @@ mod tests {
             ("http://host/v1?version=2", "/a?b", by_query(), "http://host/v1/a?b&version=2&key=s3cr%26t"),
             ("http://[::1]:80", "/a", by_query(), "http://[::1]:80/a?key=s3cr%26t"),
         ] {
-            let request = outgoing(path, &[], credential).into_request(&endpoint(base)).unwrap();
+            let request =
+                outgoing(path, &[], credential).into_request(&endpoint(base), SystemTime::UNIX_EPOCH).unwrap();
             assert_eq!(request.uri().to_string(), expected);
         }
     }
@@ -180,7 +192,7 @@ mod tests {
         let name = HeaderName::from_static("x-api-key");
         let wanted = [("x-team", "plugin"), ("content-type", "application/json"), ("x-many", "1"), ("x-many", "2")];
         let outgoing = outgoing("/", &wanted, Credential::Header(name));
-        let request = outgoing.into_request(&endpoint("http://host")).unwrap();
+        let request = outgoing.into_request(&endpoint("http://host"), SystemTime::UNIX_EPOCH).unwrap();
         let shown =
             |name| request.headers().get_all(name).iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>();
         assert_eq!(shown("x-team"), ["operator"]);
@@ -195,7 +207,7 @@ mod tests {
     #[test]
     fn a_stream_is_asked_for_uncompressed() {
         let outgoing = Outgoing { accept_stream: true, ..outgoing("/", &[], Credential::None) };
-        let request = outgoing.into_request(&endpoint("http://host")).unwrap();
+        let request = outgoing.into_request(&endpoint("http://host"), SystemTime::UNIX_EPOCH).unwrap();
         assert_eq!(request.headers()["accept-encoding"], "identity");
     }
 
@@ -221,11 +233,50 @@ mod tests {
         let endpoint = endpoint("http://host");
         for (path, headers) in refused {
             let credential = Credential::Header(HeaderName::from_static("x-key"));
-            let error = outgoing(path, headers, credential).into_request(&endpoint).unwrap_err();
+            let error =
+                outgoing(path, headers, credential).into_request(&endpoint, SystemTime::UNIX_EPOCH).unwrap_err();
             assert_eq!(error.cause, Cause::Plugin, "{path} {headers:?}");
         }
+        let credential = Credential::AwsSigv4 { service: "bedrock".into() };
+        for name in ["x-amz-date", "x-amz-security-token"] {
+            let error = outgoing("/a", &[(name, "mine")], credential.clone());
+            assert_eq!(error.into_request(&endpoint, SystemTime::UNIX_EPOCH).unwrap_err().cause, Cause::Plugin);
+        }
         let connect = Outgoing { method: Method::CONNECT, ..outgoing("/", &[], Credential::None) };
-        assert_eq!(connect.into_request(&endpoint).unwrap_err().cause, Cause::Plugin);
+        assert_eq!(connect.into_request(&endpoint, SystemTime::UNIX_EPOCH).unwrap_err().cause, Cause::Plugin);
+    }
+
+    #[test]
+    fn a_request_that_has_to_be_signed_is_signed_last_or_goes_with_an_api_key() {
+        let aws = |key: &str| {
+            let (access_key_id, secret_access_key) = (Secret::from("AKIDEXAMPLE"), Secret::from(key));
+            Some(AwsCredentials { region: "us-east-1".into(), access_key_id, secret_access_key, session_token: None })
+        };
+        let request = |secret: Option<&str>, aws: Option<AwsCredentials>| {
+            let mut options = EndpointOptions::new("test", "https://host/base".parse().unwrap());
+            (options.secret, options.aws) = (secret.map(Secret::from), aws);
+            options.headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static("application/x"))];
+            let credential = Credential::AwsSigv4 { service: "bedrock".into() };
+            outgoing("/a", &[("content-type", "application/json")], credential)
+                .into_request(&Endpoint::new(options).unwrap(), SystemTime::UNIX_EPOCH)
+        };
+        let signed = request(None, aws("s3cret")).unwrap();
+        let authorization = signed.headers()["authorization"].to_str().unwrap();
+        let expected = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/19700101/us-east-1/bedrock/aws4_request, \
+            SignedHeaders=content-type;host;x-amz-date, Signature=";
+        assert!(authorization.starts_with(expected), "{authorization}");
+        assert_eq!(signed.headers()["x-amz-date"], "19700101T000000Z");
+        assert!(!format!("{signed:?}").contains("AKID"));
+        for aws in [None, aws("s3cret")] {
+            let with_key = request(Some("k3y"), aws).unwrap();
+            assert_eq!(with_key.headers()["authorization"], "Bearer k3y");
+            assert!(!with_key.headers().contains_key("x-amz-date"));
+        }
+        for (secret, aws) in [(None, None), (Some(""), aws(""))] {
+            let error = request(secret, aws).unwrap_err();
+            assert_eq!(error.cause, Cause::Authentication);
+            assert!(error.message.contains("`aws`") && error.message.contains("`api_key`"), "{error}");
+        }
     }
 
     #[test]
@@ -236,6 +287,12 @@ mod tests {
         let good = || EndpointOptions::new("test", "http://host".parse().unwrap());
         let secret = Some(Secret::from("s3cret\n"));
         let error = Endpoint::new(EndpointOptions { secret, ..good() }).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("s3cret"));
+        let key = || Secret::from("s3cret");
+        let session_token = Some(Secret::from("s3cret\n"));
+        let region = "us-east-1".to_owned();
+        let aws = Some(AwsCredentials { region, access_key_id: key(), secret_access_key: key(), session_token });
+        let error = Endpoint::new(EndpointOptions { aws, ..good() }).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("s3cret"));
         let headers = vec![(header::HOST, HeaderValue::from_static("other"))];
         assert!(Endpoint::new(EndpointOptions { headers, ..good() }).is_err());

@@ -1,9 +1,12 @@
-//! What an upstream's headers say about trying again: `retry-after-ms`, `retry-after` (RFC 9110, section 10.2.3, but
-//! with fractions of a second too) and `x-should-retry`. What to do about it is the pipeline's decision.
+//! What an upstream's headers say about trying again: `retry-after-ms`, `x-ms-retry-after-ms`, `retry-after` (RFC 9110,
+//! section 10.2.3, and every other spelling of a wait) and `x-should-retry`. What to do about it is the pipeline's
+//! decision.
 
 use std::time::{Duration, SystemTime};
 
 use hyper::HeaderMap;
+
+use super::waits;
 
 /// Longer waits are taken for this one. Whoever asks for more means "not today".
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -25,28 +28,14 @@ impl RetryHint {
 
     fn at(headers: &HeaderMap, now: SystemTime) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-        let milliseconds = text("retry-after-ms").and_then(|value| wait(value, 0.001));
-        let after = milliseconds.or_else(|| text("retry-after").and_then(|value| seconds_or_date(value, now)));
-        let should_retry = text("x-should-retry").and_then(|value| match value {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
-        });
+        let milliseconds = |name: &str| waits::seconds(text(name)?.parse::<f64>().ok()? / 1000.0);
+        let after = milliseconds("retry-after-ms")
+            .or_else(|| milliseconds("x-ms-retry-after-ms"))
+            .or_else(|| waits::read(text("retry-after")?, now))
+            .map(|wait| wait.min(LONGEST_WAIT));
+        let should_retry = text("x-should-retry").and_then(|value| value.to_ascii_lowercase().parse().ok());
         Self { after, should_retry }
     }
-}
-
-fn seconds_or_date(value: &str, now: SystemTime) -> Option<Duration> {
-    wait(value, 1.0).or_else(|| {
-        let date = httpdate::parse_http_date(value).ok()?;
-        Some(date.duration_since(now).unwrap_or_default().min(LONGEST_WAIT))
-    })
-}
-
-/// A number of units of this many seconds.
-fn wait(value: &str, unit: f64) -> Option<Duration> {
-    let seconds = value.parse::<f64>().ok()? * unit;
-    (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT))
 }
 
 #[cfg(test)]
@@ -70,6 +59,12 @@ mod tests {
             ("retry-after", "Thu, 01 Jan 2026 00:01:30 GMT", Some(90_000)),
             ("retry-after", "Wed, 31 Dec 2025 23:59:00 GMT", Some(0)),
             ("retry-after", "Thu, 01 Jan 2099 00:00:00 GMT", Some(86_400_000)),
+            ("retry-after", "1m2s", Some(62_000)),
+            ("retry-after", "1.5s", Some(1_500)),
+            ("retry-after", "750ms", Some(750)),
+            ("retry-after", "2026-01-01T00:01:30Z", Some(90_000)),
+            ("retry-after", "1767225690", Some(90_000)),
+            ("retry-after", "1767225690500", Some(90_500)),
             ("retry-after", "99999999999", Some(86_400_000)),
             ("retry-after", "1e300", Some(86_400_000)),
             ("retry-after", "inf", Some(86_400_000)),
@@ -79,6 +74,9 @@ mod tests {
             ("retry-after", "", None),
             ("retry-after-ms", "1500", Some(1_500)),
             ("retry-after-ms", "0.5", Some(0)),
+            ("retry-after-ms", "1e12", Some(86_400_000)),
+            ("retry-after-ms", "-1", None),
+            ("x-ms-retry-after-ms", "1500", Some(1_500)),
             ("retry-after-ms", "Thu, 01 Jan 2026 00:01:30 GMT", None),
         ] {
             let after = hint(&[(name, value)]).after;
@@ -95,7 +93,14 @@ mod tests {
 
     #[test]
     fn only_true_and_false_say_whether_to_retry() {
-        for (value, expected) in [("true", Some(true)), ("false", Some(false)), ("maybe", None)] {
+        for (value, expected) in [
+            ("true", Some(true)),
+            ("false", Some(false)),
+            ("True", Some(true)),
+            ("FALSE", Some(false)),
+            ("1", None),
+            ("maybe", None),
+        ] {
             assert_eq!(
                 hint(&[("x-should-retry", value)]),
                 RetryHint { after: None, should_retry: expected },

@@ -1,4 +1,4 @@
-//! The top-level fields of a chat request and their rules, as a table.
+//! The top-level fields of requests and their rules, as tables.
 //!
 //! The fields are those of the current OpenAI API. An explicit null is the same as no field. Values that OpenAI keeps
 //! adding to (reasoning efforts, service tiers, verbosities) are left to the upstream.
@@ -29,17 +29,24 @@ enum Rule {
     Own(fn(&mut Scanner<'_>, &mut Survey) -> Result<(), Refusal>),
 }
 
-/// The field of this name, if the API has one.
-pub(super) fn find(name: &str) -> Option<&'static KnownField> {
-    FIELDS.iter().find(|field| field.name == name)
+/// The field of this name, if the table has one.
+pub(super) fn find(fields: &'static [KnownField], name: &str) -> Option<&'static KnownField> {
+    fields.iter().find(|field| field.name == name)
 }
 
 const fn field(name: &'static str, rule: Rule) -> KnownField {
     KnownField { name, rule }
 }
 
-/// The most frequent ones first.
-static FIELDS: [KnownField; 37] = [
+/// What the host has to know of a request that is no chat.
+pub(super) static OTHER: [KnownField; 3] = [
+    field("model", Rule::Own(model)),
+    field("stream", Rule::Own(stream)),
+    field("stream_options", Rule::Own(stream_options)),
+];
+
+/// The fields of a chat, the most frequent ones first.
+pub(super) static CHAT: [KnownField; 37] = [
     field("model", Rule::Own(model)),
     field("messages", Rule::Own(messages::check)),
     field("stream", Rule::Own(stream)),
