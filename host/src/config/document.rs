@@ -34,6 +34,13 @@ pub(super) enum Value {
     Map(Vec<Entry>),
 }
 
+impl Value {
+    /// A text that stands in no document.
+    pub(super) fn text(text: &str) -> Self {
+        Self::Scalar(Scalar { text: text.to_owned(), quoted: true, variable: None })
+    }
+}
+
 /// A key and its value, in the order of the file.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {

@@ -104,6 +104,17 @@ impl<'node, 'problems> Fields<'node, 'problems> {
 
     /// The elements of a list of single values. A value from the environment may hold several, with commas between.
     pub(super) fn values<T>(&mut self, key: &'static str, read: impl Fn(&Node) -> Result<T, String>) -> Vec<T> {
+        self.elements(key, |item, problems| {
+            read(item).map_err(|message| problems.report(&item.origin, format!("`{key}`: {message}"))).ok()
+        })
+    }
+
+    /// The same, for a list whose elements may be more than single values.
+    pub(super) fn elements<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(&Node, &mut Problems) -> Option<T>,
+    ) -> Vec<T> {
         let Some(node) = self.node(key) else { return Vec::new() };
         let split;
         let items = match &node.value {
@@ -117,14 +128,7 @@ impl<'node, 'problems> Fields<'node, 'problems> {
                 return Vec::new();
             }
         };
-        let mut values = Vec::with_capacity(items.len());
-        for item in items.iter().filter(|item| !item.is_nothing()) {
-            match read(item) {
-                Ok(value) => values.push(value),
-                Err(message) => self.report(&item.origin, format!("`{key}`: {message}")),
-            }
-        }
-        values
+        items.iter().filter(|item| !item.is_nothing()).filter_map(|item| read(item, self.problems)).collect()
     }
 
     /// The entries of a mapping with free names below a key. Empty if it is not given.

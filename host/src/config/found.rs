@@ -35,8 +35,9 @@ fn complete(provider: &mut Node, environment: &Environment, problems: &mut Probl
     let Value::Map(entries) = &mut provider.value else { return true };
     if let Some(when) = entries.iter().position(|entry| entry.key == "when") {
         let Entry { node, .. } = entries.remove(when);
+        let is_set = |name: &str| environment.get(name).is_some_and(|value| !value.is_empty());
         let names = Fields::read(&node, problems, |fields| fields.values("env", text)).unwrap_or_default();
-        if !names.iter().any(|name| environment.get(name).is_some_and(|value| !value.is_empty())) {
+        if !names.iter().any(|names| names.split('+').map(str::trim).all(is_set)) {
             return false;
         }
     }
@@ -57,7 +58,7 @@ fn compose(node: &Node, environment: &Environment, problems: &mut Problems) -> O
             fields.required("env", text)?,
             fields.required("default", text)?,
             fields.required("port", whole_number(1..=65_535))?,
-            fields.required("path", text)?,
+            fields.get("path", text).unwrap_or_default(),
         ))
     });
     let (variable, default, port, path) = parts.flatten()?;

@@ -1,4 +1,4 @@
-//! `${NAME}` and `${NAME:-default}` in values, filled in from the environment.
+//! `${NAME}` and `${NAME:-default}` in values, filled in from the environment. A default may hold variables itself.
 //!
 //! Works on the parsed tree, so that nothing in a variable can change the structure of the file, and never shows what
 //! a variable holds. Keys and comments are left alone.
@@ -42,34 +42,57 @@ fn fill(text: &str, environment: &Environment) -> Result<Option<Scalar>, String>
         }
         filled.push_str(&rest[..start]);
         let inside = &rest[start + 2..];
-        let end = inside.find('}').ok_or("`${` is not closed by `}`; write `$${` for the characters themselves")?;
+        let end = end_of(inside).ok_or("`${` is not closed by `}`; write `$${` for the characters themselves")?;
         let (name, default) = match inside[..end].split_once(":-") {
             Some((name, default)) => (name, Some(default)),
             None => (&inside[..end], None),
         };
-        filled.push_str(value_of(name, default, environment)?);
+        check_name(name)?;
         variable = Some(variable.map_or_else(|| name.to_owned(), |names| format!("{names}, {name}")));
+        match (environment.get(name), default) {
+            // As in a shell, `:-` also stands in for a variable that is set to nothing.
+            (None | Some(""), Some(default)) => match fill(default, environment)? {
+                None => filled.push_str(default),
+                Some(inner) => {
+                    filled.push_str(&inner.text);
+                    variable = variable.zip(inner.variable).map(|(outer, inner)| format!("{outer}, {inner}"));
+                }
+            },
+            (Some(value), _) => filled.push_str(value),
+            (None, None) => {
+                return Err(format!(
+                    "the environment variable `{name}` is not set; set it, or write `${{{name}:-}}` if it may be missing"
+                ));
+            }
+        }
         rest = &inside[end + 1..];
     }
     filled.push_str(rest);
     Ok(Some(Scalar { text: filled, quoted: false, variable }))
 }
 
-fn value_of<'a>(name: &str, default: Option<&'a str>, environment: &'a Environment) -> Result<&'a str, String> {
+/// Where the `}` is that closes a variable, given what follows its `${`. Those of variables in its default are not it.
+fn end_of(inside: &str) -> Option<usize> {
+    let mut open = 0;
+    for (index, character) in inside.char_indices() {
+        match character {
+            '{' if inside[..index].ends_with('$') => open += 1,
+            '}' if open == 0 => return Some(index),
+            '}' => open -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn check_name(name: &str) -> Result<(), String> {
     let well_formed = name
         .bytes()
         .enumerate()
         .all(|(index, byte)| byte == b'_' || byte.is_ascii_alphabetic() || (index > 0 && byte.is_ascii_digit()));
-    if name.is_empty() || !well_formed {
-        return Err("`${...}` holds the name of an environment variable: letters, digits and `_`".to_owned());
-    }
-    match (environment.get(name), default) {
-        // As in a shell, `:-` also stands in for a variable that is set to nothing.
-        (None | Some(""), Some(default)) => Ok(default),
-        (Some(value), _) => Ok(value),
-        (None, None) => Err(format!(
-            "the environment variable `{name}` is not set; set it, or write `${{{name}:-}}` if it may be missing"
-        )),
+    match !name.is_empty() && well_formed {
+        true => Ok(()),
+        false => Err("`${...}` holds the name of an environment variable: letters, digits and `_`".to_owned()),
     }
 }
 
@@ -86,6 +109,10 @@ mod tests {
             ("${HOST}:${PORT:-80}", Ok(Some("example.com:80"))),
             ("${EMPTY:-x}${EMPTY}", Ok(Some("x"))),
             ("${NO:-}", Ok(Some(""))),
+            ("${NO:-${EMPTY:-${HOST}}}/${NO:-x}", Ok(Some("example.com/x"))),
+            ("${HOST:-${NO}}", Ok(Some("example.com"))),
+            ("${NO:-${NEITHER}}", Err("the environment variable `NEITHER` is not set")),
+            ("${NO:-${HOST}", Err("`${` is not closed")),
             ("$${HOST} ${HOST}", Ok(Some("${HOST} example.com"))),
             ("${DOLLAR}", Ok(Some("a${HOST}"))),
             ("costs 5$ and $HOME", Ok(None)),

@@ -1,15 +1,19 @@
 //! The configuration: one YAML file, read once into an immutable [`Config`] that the rest of Weir can trust.
 //!
-//! [`load`] goes from text to types in four steps, each a file: `document` parses the text into a tree that knows the
-//! place of every value, `interpolate` fills in `${NAME}`, `overrides` writes `WEIR_...` variables into the tree, and
-//! `read` turns it into the types here, reporting everything that is wrong at once. Without a file, `found` makes
-//! the tree from what the environment shows. `watch` says when to load again.
+//! [`load`] goes from text to types in five steps, each a file: `document` parses the text into a tree that knows the
+//! place of every value, `interpolate` fills in `${NAME}`, `overrides` writes `WEIR_...` variables into the tree,
+//! `presets` completes the providers in it, and `read` turns it into the types here, reporting everything that is wrong
+//! at once. Without a file, `found` makes the tree from what the environment shows. `watch` says when to load again.
 //!
-//! Nothing here knows a provider or a plugin by name, opens a socket, or looks at the process: the environment is given.
+//! No code here knows a provider or a plugin by name (`presets.yaml` and `found.yaml` are data), opens a socket, or
+//! looks at the process: the environment is given.
 
 mod access;
+mod aws;
 mod document;
 mod errors;
+mod facts;
+mod fetch;
 mod fields;
 mod found;
 mod interpolate;
@@ -18,6 +22,7 @@ mod log;
 mod model;
 mod overrides;
 mod plugins;
+mod presets;
 mod provider;
 mod read;
 mod secret;
@@ -33,11 +38,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use access::{Cors, Key, KeySecret, Origins};
+pub use aws::Aws;
 pub use errors::{Errors, Origin, Place, Problem};
+pub use facts::{ModelInfo, Prices};
+pub use fetch::Fetch;
 pub use limits::Limits;
 pub use model::{Model, Target};
 pub use plugins::{PluginLimits, Plugins};
-pub use provider::Provider;
+pub use provider::{Provider, UnsupportedParameters};
 pub use secret::Secret;
 pub use timeouts::{ClientTimeouts, Retries, Timeouts};
 pub use watch::Watcher;
@@ -78,6 +86,8 @@ pub struct Config {
     pub client_timeouts: ClientTimeouts,
     /// When failed attempts are made again, unless a provider says otherwise.
     pub retries: Retries,
+    /// How media are fetched that requests refer to.
+    pub fetch: Fetch,
     /// What pages in a browser may do.
     pub cors: Cors,
     /// What is logged, and how. Default `info`, as text on a terminal and as JSON otherwise.
@@ -188,6 +198,7 @@ fn from_text(text: &str, source: &Source) -> Result<Config, Errors> {
 fn from_tree(mut root: document::Node, source: &Source, mut problems: Problems) -> Result<Config, Errors> {
     interpolate::interpolate(&mut root, &source.environment, &mut problems);
     overrides::apply(&mut root, &source.environment, &mut problems);
+    presets::apply(&mut root, &mut problems)?;
     let config = read::config(&root, source, &mut problems);
     problems.finish(config)
 }

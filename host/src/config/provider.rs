@@ -5,12 +5,19 @@ use std::path::{Path, PathBuf};
 use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
 
-use super::document::Node;
+use super::aws::Aws;
+use super::document::{Node, Value};
 use super::errors::{Place, Problems};
+use super::facts::ModelInfo;
 use super::fields::Fields;
 use super::secret::Secret;
 use super::timeouts::{Retries, Timeouts};
-use super::values::{base_url, boolean, checked_header_name, header_name, header_value, path, secret, text};
+use super::values::{
+    base_url, boolean, checked_header_name, header_name, header_value, one_of, path, secret, text, whole_number,
+};
+
+/// What a plugin may offer, as the contract calls it.
+const OPERATIONS: [&str; 7] = ["chat", "models", "embeddings", "completions", "responses", "messages", "count-tokens"];
 
 /// A provider.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,19 +26,31 @@ pub struct Provider {
     pub name: String,
     /// Where it is configured.
     pub place: Place,
-    /// The plugin that speaks its language. Default: the plugin of the same name.
+    /// The plugin that speaks its language. Default: that of the preset, or the plugin of the same name.
     pub plugin: String,
     /// Where its API is, without a `/` at the end. `None` for a plugin that answers by itself.
     pub base_url: Option<Uri>,
     /// The credential. The plugin says how it is sent, and never sees it.
     pub api_key: Option<Secret>,
-    /// Models that are listed without asking the upstream. Others can be used as well. Default none.
-    pub models: Vec<String>,
+    /// Credentials of AWS, for a plugin whose upstream wants its requests signed. Default none.
+    pub aws: Option<Aws>,
+    /// Models that are listed without asking the upstream. Others can be used as well. What is not said here is taken
+    /// from `known_models`. Default none.
+    pub models: Vec<ModelInfo>,
+    /// What is known of models, whether or not they are listed. Default none.
+    pub known_models: Vec<ModelInfo>,
     /// Whether to ask the upstream which models it has. Default: whether `models` is empty.
     pub discover: bool,
     /// Whether the upstream may be absent, as a local server that is not always running: it is then not listed, and
     /// that is not an error. Default false.
     pub optional: bool,
+    /// All that may be asked of the plugin, of what it offers: some of `chat`, `models`, `embeddings`, `completions`,
+    /// `responses`, `messages`, `count-tokens`. Default: whatever it offers.
+    pub operations: Option<Vec<String>>,
+    /// What happens to a request with a parameter that the upstream has nothing like. Default: warn.
+    pub unsupported_parameters: UnsupportedParameters,
+    /// The most inputs of one request for embeddings; more are split. Default: what the plugin says.
+    pub embedding_inputs: Option<u32>,
     /// Headers that are sent with each request. Their values are marked as sensitive. Default none.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Headers that are passed on from the client's request. Default none.
@@ -48,6 +67,25 @@ pub struct Provider {
     pub allow_http: bool,
 }
 
+/// What happens to a request with a parameter that the upstream has nothing like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UnsupportedParameters {
+    /// It is sent without the parameter.
+    Drop,
+    /// The same, and a header of the answer names the parameter.
+    #[default]
+    Warn,
+    /// It is refused: 400, code `unsupported_parameter`.
+    Refuse,
+}
+
+impl UnsupportedParameters {
+    fn read(fields: &mut Fields<'_, '_>) -> Self {
+        let words = [("drop", Self::Drop), ("warn", Self::Warn), ("refuse", Self::Refuse)];
+        fields.or("unsupported_parameters", one_of(&words), Self::default())
+    }
+}
+
 /// What holds for every provider unless it says otherwise.
 pub(super) struct Common<'a> {
     pub(super) timeouts: &'a Timeouts,
@@ -61,16 +99,26 @@ impl Provider {
         Fields::read(node, problems, |fields| {
             let name = fields.required("name", provider_name);
             let plugin = fields.get("plugin", text).or_else(|| name.clone());
-            let models = fields.values("models", text);
+            let models = fields.elements("models", ModelInfo::read);
+            let base_url = fields.get("base_url", base_url);
+            let api_key = fields.get("api_key", secret).filter(|secret| !secret.expose().is_empty());
+            let known_models = fields.elements("known_models", ModelInfo::read);
             let provider = Self {
                 name: name.clone().unwrap_or_default(),
                 place: Place(fields.origin().clone()),
                 plugin: plugin.unwrap_or_default(),
-                base_url: fields.get("base_url", base_url),
-                api_key: fields.get("api_key", secret).filter(|secret| !secret.expose().is_empty()),
+                aws: Aws::read(fields, base_url.as_ref(), api_key.is_some()),
+                base_url,
+                api_key,
                 discover: fields.or("discover", boolean, models.is_empty()),
-                models,
+                models: models.into_iter().map(|model| model.or_known(&known_models)).collect(),
+                known_models,
                 optional: fields.or("optional", boolean, false),
+                operations: operations(fields),
+                unsupported_parameters: UnsupportedParameters::read(fields),
+                embedding_inputs: fields
+                    .get("embedding_inputs", whole_number(1..=1_000_000))
+                    .and_then(|inputs| u32::try_from(inputs).ok()),
                 headers: headers(fields),
                 forward_headers: fields.values("forward_headers", forward_header),
                 settings: settings(fields),
@@ -85,11 +133,16 @@ impl Provider {
         .flatten()
     }
 
+    /// What is known of one of its models, listed or not.
+    pub fn facts(&self, model: &str) -> Option<&ModelInfo> {
+        self.models.iter().chain(&self.known_models).find(|known| known.id == model)
+    }
+
     /// A credential that crosses a network in the clear is an accident until somebody says otherwise.
     fn check_plain_http(&self, fields: &mut Fields<'_, '_>) {
         let plain = self.base_url.as_ref().filter(|url| url.scheme_str() == Some("http"));
         let remote = plain.and_then(Uri::host).is_some_and(|host| !is_loopback(host));
-        let has_credential = self.api_key.is_some() || !self.headers.is_empty();
+        let has_credential = self.api_key.is_some() || self.aws.is_some() || !self.headers.is_empty();
         if remote && has_credential && !self.allow_http {
             let origin = fields.node("base_url").map_or(fields.origin(), |node| &node.origin);
             fields.report(
@@ -138,11 +191,22 @@ fn headers(fields: &mut Fields<'_, '_>) -> Vec<(HeaderName, HeaderValue)> {
     headers
 }
 
+fn operations(fields: &mut Fields<'_, '_>) -> Option<Vec<String>> {
+    let node = fields.node("operations")?;
+    let operations = fields.values("operations", one_of(&OPERATIONS.map(|name| (name, name))));
+    if matches!(&node.value, Value::List(items) if items.is_empty()) {
+        fields.report(&node.origin, "`operations`: is empty: the provider could do nothing; leave the key out");
+    }
+    Some(operations.into_iter().map(str::to_owned).collect())
+}
+
 /// A client's own credentials stay with Weir.
 fn forward_header(node: &Node) -> Result<HeaderName, String> {
     let name = header_name(node)?;
     match name.as_str() {
-        "x-api-key" | "cookie" => Err(format!("the header `{name}` cannot be passed on: it may hold a client's key")),
+        "x-api-key" | "api-key" | "x-goog-api-key" | "cookie" => {
+            Err(format!("the header `{name}` cannot be passed on: it may hold a client's key"))
+        }
         _ => Ok(name),
     }
 }

@@ -11,7 +11,9 @@ use super::model::{self, model_name};
 use super::provider::Common;
 use super::suggest::did_you_mean;
 use super::values::{boolean, path, socket_address, text};
-use super::{ClientTimeouts, Config, Cors, Key, Limits, Model, Plugins, Provider, Retries, Source, Timeouts, Tls};
+use super::{
+    ClientTimeouts, Config, Cors, Fetch, Key, Limits, Model, Plugins, Provider, Retries, Source, Timeouts, Tls,
+};
 
 /// Reads the whole tree. What is wrong with it goes to `problems`; the result counts only if nothing is.
 pub(super) fn config(root: &Node, source: &Source, problems: &mut Problems) -> Option<Config> {
@@ -46,6 +48,7 @@ fn sections(fields: &mut Fields<'_, '_>, folder: &Path, source: &Source) -> Conf
         timeouts,
         client_timeouts: fields.section("client_timeouts", ClientTimeouts::read),
         retries,
+        fetch: fields.section("fetch", Fetch::read),
         cors: fields.section("cors", Cors::read),
         log: fields.section("log", log::read),
         file: source.file.clone(),

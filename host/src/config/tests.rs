@@ -1,12 +1,15 @@
 //! The configuration from the outside. Each file in `cases/` is a configuration that is wrong and, at its end, what is
 //! to be said about it: a new case is a new file. What is right is compared below, value by value.
 
+mod presets;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Config, Environment, Errors, KeySecret, Origins, Source, Target, load};
+use super::{Config, Environment, Errors, Fetch, KeySecret, ModelInfo, Origins, Prices, Source, Target};
+use super::{UnsupportedParameters, load};
 use crate::telemetry::LogFormat;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/cases");
@@ -68,6 +71,30 @@ fn every_key_can_be_set() {
     assert!(provider.discover && provider.optional && provider.allow_http);
     assert!(provider.headers[0].1.is_sensitive());
     assert_eq!(provider.forward_headers[0], "x-tenant");
+    assert_eq!(provider.operations.as_deref(), Some(&["chat".to_owned(), "count-tokens".to_owned()][..]));
+    assert_eq!(provider.unsupported_parameters, UnsupportedParameters::Refuse);
+    assert_eq!(provider.embedding_inputs, Some(96));
+    let aws = provider.aws.as_ref().unwrap();
+    assert_eq!((aws.region.as_str(), aws.access_key_id.expose()), ("eu-west-1", "AKIA"));
+    assert_eq!(aws.secret_access_key.expose(), "wJalr");
+    assert_eq!(aws.session_token.as_ref().unwrap().expose(), "token");
+    let [small, four, large] = provider.models.as_slice() else { panic!("{:?}", provider.models) };
+    assert_eq!((small, four.id.as_str()), (&ModelInfo::named("gpt-4o-mini"), "4"));
+    assert_eq!((large.context_window, large.max_output_tokens), (Some(128_000), Some(16_384)));
+    assert_eq!(
+        (large.input_modalities.join("+"), large.output_modalities.join("+")),
+        ("text+image".into(), "text".into())
+    );
+    assert_eq!(large.prices, Some(Prices { input: 2.5, output: 10.0, cached_input: Some(1.25) }));
+    assert_eq!(provider.facts("gpt-4.1").and_then(|known| known.context_window), Some(1_000_000));
+    let fetch = Fetch {
+        enabled: false,
+        max_bytes: 1 << 20,
+        timeout: Duration::from_secs(2),
+        private_addresses: true,
+        redirects: 0,
+    };
+    assert_eq!(config.fetch, fetch);
     assert_eq!(provider.settings.to_string(), r#"{"version":"2024","n":3,"ratio":0.5,"on":true,"list":[1,"a",null]}"#);
     // Its own over the global over the default.
     assert_eq!(provider.timeouts.connect, Duration::from_secs(1));
@@ -109,7 +136,16 @@ providers:
     plugin: openai
     base_url: https://api.openai.com/v1/
     api_key: "${OPENAI_API_KEY}"
-    models: [gpt-4o-mini, 4]
+    aws: { region: eu-west-1, access_key_id: AKIA, secret_access_key: wJalr, session_token: token }
+    models:
+      - gpt-4o-mini
+      - 4
+      - { id: gpt-4o, context_window: 128000, max_output_tokens: 16384, input_modalities: [text, image],
+          output_modalities: [text], prices: { input: 2.5, output: 10, cached_input: 1.25 } }
+    known_models: [{ id: gpt-4.1, context_window: 1_000_000 }]
+    operations: [chat, count-tokens]
+    unsupported_parameters: refuse
+    embedding_inputs: 96
     discover: true
     optional: true
     headers: { x-organization: acme }
@@ -126,6 +162,7 @@ limits: { body_bytes: 1MB, answer_bytes: 1GiB, event_bytes: 4096, header_bytes: 
           connections: 20_000, streams_per_connection: 10, requests_in_flight: 1 }
 timeouts: { connect: 2s, first_byte: 2m, idle: 1h }
 client_timeouts: { header: 1s, body: 1s, write: 1s, keep_alive: 1s, drain: 120s }
+fetch: { enabled: false, max_bytes: 1MiB, timeout: 2s, private_addresses: true, redirects: 0 }
 retries: { attempts: 4, backoff: 10ms, max_backoff: 1s, budget_ratio: 0.5, budget_min_per_second: 1 }
 cors: { origins: ["https://Chat.example.com"], headers: [x-tenant], max_age: 5m }
 log: { level: "info,weir::plugin=debug", format: text }
@@ -146,6 +183,22 @@ fn an_empty_file_a_json_file_and_anchors_are_all_yaml() {
         let config = read(text, &[]).unwrap_or_else(|errors| panic!("{text}: {errors}"));
         assert_eq!(config.providers.len(), providers, "{text}");
         assert!(config.providers.iter().all(|provider| providers < 3 || provider.timeouts.idle.as_secs() == 1));
+    }
+}
+
+#[test]
+fn every_example_is_a_valid_configuration() {
+    let folder = Path::new(FOLDER).join("../../../../examples");
+    let set = ["APP", "OPS", "OPENAI_API", "ANTHROPIC_API", "GROQ_API", "OPENROUTER_API", "AWS_SECRET_ACCESS"];
+    let keys = set.map(|name| (format!("{name}_KEY"), name)).into_iter();
+    let environment = Environment::new(keys.chain([("AWS_ACCESS_KEY_ID".to_owned(), "AKIA")]));
+    let mut examples: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path().join("weir.yaml")).collect();
+    examples.retain(|file| file.exists());
+    assert!(examples.len() > 2);
+    for example in examples {
+        let source = Source { file: Some(example), environment: environment.clone() };
+        assert!(load(&source).is_ok_and(|config| !config.providers.is_empty()), "{:?}", load(&source));
     }
 }
 
@@ -260,15 +313,36 @@ fn a_variable_that_sets_nothing_is_refused() {
 #[test]
 fn without_a_file_there_is_what_the_environment_shows() {
     for (variables, expected) in [
-        (&[][..], "ollama http://127.0.0.1:11434/v1 -, demo - -"),
-        (&[("OPENAI_API_KEY", "")], "ollama http://127.0.0.1:11434/v1 -, demo - -"),
+        (&[][..], "ollama http://127.0.0.1:11434/ -, demo - -"),
+        (&[("OPENAI_API_KEY", "")], "ollama http://127.0.0.1:11434/ -, demo - -"),
         (
             &[("OPENAI_API_KEY", "o"), ("ANTHROPIC_API_KEY", "a"), ("OLLAMA_HOST", "gpu")],
-            "openai https://api.openai.com/v1 o, anthropic https://api.anthropic.com/ a, ollama http://gpu:11434/v1 -, demo - -",
+            "openai https://api.openai.com/v1 o, anthropic https://api.anthropic.com/ a, ollama http://gpu:11434/ -, demo - -",
         ),
         (
             &[("OPENAI_BASE_URL", "http://vllm:8000/v1/"), ("OLLAMA_HOST", "0.0.0.0:99")],
-            "openai http://vllm:8000/v1 -, ollama http://127.0.0.1:99/v1 -, demo - -",
+            "openai http://vllm:8000/v1 -, ollama http://127.0.0.1:99/ -, demo - -",
+        ),
+        (
+            &[("CO_API_KEY", "c"), ("GOOGLE_API_KEY", "g"), ("GEMINI_API_KEY", "h"), ("HF_TOKEN", "f")],
+            "gemini https://generativelanguage.googleapis.com/ h, cohere https://api.cohere.com/ c, \
+             huggingface https://router.huggingface.co/v1 f, ollama http://127.0.0.1:11434/ -, demo - -",
+        ),
+        (
+            &[("AZURE_OPENAI_API_KEY", "z"), ("AZURE_OPENAI_ENDPOINT", "https://me.openai.azure.com/")],
+            "azure-openai https://me.openai.azure.com/ z, ollama http://127.0.0.1:11434/ -, demo - -",
+        ),
+        (
+            &[("AZURE_OPENAI_API_KEY", "z"), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_REGION", "eu-west-1")],
+            "ollama http://127.0.0.1:11434/ -, demo - -",
+        ),
+        (
+            &[("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_DEFAULT_REGION", "eu-west-1")],
+            "bedrock https://bedrock-runtime.eu-west-1.amazonaws.com/ -, ollama http://127.0.0.1:11434/ -, demo - -",
+        ),
+        (
+            &[("AWS_BEARER_TOKEN_BEDROCK", "b")],
+            "bedrock https://bedrock-runtime.us-east-1.amazonaws.com/ b, ollama http://127.0.0.1:11434/ -, demo - -",
         ),
     ] {
         let config = load(&Source { file: None, environment: Environment::new(variables.iter().copied()) }).unwrap();
@@ -281,7 +355,14 @@ fn without_a_file_there_is_what_the_environment_shows() {
             })
             .collect();
         assert_eq!(found.join(", "), expected);
-        assert!(config.providers.iter().all(|provider| provider.optional == (provider.name == "ollama")));
+        assert!(
+            config
+                .providers
+                .iter()
+                .all(|provider| provider.optional == ["ollama", "bedrock"].contains(&&*provider.name))
+        );
+        let signed = config.provider("bedrock").and_then(|bedrock| bedrock.aws.as_ref());
+        assert_eq!(signed.is_some(), variables.contains(&("AWS_SECRET_ACCESS_KEY", "s")));
         assert!(config.models.is_empty() && config.file.is_none());
     }
     let environment = Environment::new([("OPENAI_BASE_URL", "sk-not-a-url"), ("WEIR_LISTEN", "0.0.0.0:80")]);
