@@ -1,0 +1,77 @@
+//! The Messages dialect: `POST /v1/messages` and its `count_tokens`, as the official SDKs and coding agents speak it.
+//!
+//! A request becomes a canonical chat, so that such a client works with any upstream, and what comes back becomes a
+//! message with content blocks, or its stream of events. What has no place in a chat is refused by name (server-side
+//! tools, MCP servers, containers, uploaded files) or, where it is no more than a hint, left out. An upstream that
+//! speaks this dialect by itself is not for here: see [`super::native`].
+//!
+//! - `request`: the fields of a request, its `conversation` with its `parts`, and its `tools`.
+//! - `answer` and `stream`: the way back, whole and in events, out of the `canonical` form and in terms of `reply`.
+//! - `failure`: errors in the dialect's shape. `count`: how many tokens a request has, as an estimate.
+//!
+//! Source: the reference of the Messages API, version 2023-06-01, and the types of its Python SDK.
+
+mod answer;
+mod canonical;
+mod conversation;
+mod count;
+mod failure;
+mod given;
+mod parts;
+mod reply;
+mod request;
+mod stream;
+mod tools;
+
+use bytes::{Bytes, BytesMut};
+
+pub use self::count::count_tokens;
+pub use self::failure::error;
+use self::reply::Asked;
+use self::stream::Stream;
+use super::{Dialect, Translated};
+use crate::error::Error;
+
+/// Translates the body of `POST /v1/messages`. `id` is that of the request: the answer's is made of it, and an error
+/// in a stream names it.
+///
+/// # Errors
+/// A 400 that names the field at fault; with the code `unsupported_parameter` where only an upstream of this dialect
+/// could do what it asks.
+pub fn request(body: &[u8], id: &str) -> Result<Translated, Error> {
+    let (document, stop_sequences) = request::translate(body)?;
+    let asked = Asked { request: id.to_owned(), stop_sequences };
+    Ok(Translated { document, back: Box::new(Messages { stream: Stream::default(), asked }) })
+}
+
+/// The way back of one request.
+struct Messages {
+    asked: Asked,
+    stream: Stream,
+}
+
+impl Dialect for Messages {
+    fn answer(&mut self, document: &[u8]) -> Result<Bytes, Error> {
+        answer::translate(document, &self.asked)
+    }
+
+    fn chunk(&mut self, chunk: &str, out: &mut BytesMut) -> Result<(), Error> {
+        self.stream.chunk(chunk, &self.asked, out)
+    }
+
+    fn end(&mut self, out: &mut BytesMut) {
+        self.stream.end(&self.asked, out);
+    }
+
+    fn fail(&mut self, error: &Error, out: &mut BytesMut) {
+        let body = failure::body(error, Some(&self.asked.request));
+        stream::event(out, "error", format_args!("{body}"));
+    }
+
+    fn keep_alive(&self) -> &'static [u8] {
+        stream::PING
+    }
+}
+
+#[cfg(test)]
+mod tests;

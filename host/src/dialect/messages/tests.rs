@@ -1,0 +1,88 @@
+//! The dialect from the outside: requests, whole answers, streams, errors, counts.
+
+mod answers;
+mod requests;
+mod streams;
+
+use serde_json::{Value, json};
+
+use super::{count_tokens, error};
+use crate::dialect::Dialect;
+use crate::error::{Cause, Error};
+
+/// The way back of a request with these stop sequences.
+fn dialect(stop_sequences: &[&str]) -> Box<dyn Dialect> {
+    let body = json!({
+        "model": "m",
+        "max_tokens": 9,
+        "messages": [{ "role": "user", "content": "Hi" }],
+        "stop_sequences": stop_sequences,
+    });
+    super::request(body.to_string().as_bytes(), "req_0a1").unwrap().back
+}
+
+#[test]
+fn every_status_has_its_type_of_error() {
+    for (status, kind) in [
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (402, "billing_error"),
+        (403, "permission_error"),
+        (404, "not_found_error"),
+        (408, "timeout_error"),
+        (409, "invalid_request_error"),
+        (413, "request_too_large"),
+        (422, "invalid_request_error"),
+        (429, "rate_limit_error"),
+        (500, "api_error"),
+        (502, "api_error"),
+        (503, "overloaded_error"),
+        (504, "timeout_error"),
+        (529, "overloaded_error"),
+    ] {
+        let failed = Error::new(Cause::Internal, "It \"failed\".").with_status(status.try_into().unwrap());
+        let expected = json!({
+            "type": "error", "error": { "type": kind, "message": "It \"failed\"." }, "request_id": null
+        });
+        assert_eq!(error(&failed), expected.to_string(), "{status}");
+    }
+}
+
+#[test]
+fn a_prompt_that_is_too_long_is_said_in_the_words_that_agents_look_for() {
+    for (message, expected) in [
+        ("The limit is 8192 tokens.", "prompt is too long: The limit is 8192 tokens."),
+        ("Your prompt is too long.", "Your prompt is too long."),
+    ] {
+        let body: Value = serde_json::from_str(&error(&Error::new(Cause::ContextLength, message))).unwrap();
+        assert_eq!(body["error"]["message"], expected);
+    }
+}
+
+#[test]
+fn tokens_are_estimated_from_the_text_and_from_fixed_figures() {
+    let user = |content: Value| json!({ "messages": [{ "role": "user", "content": content }] });
+    let image = json!({ "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "AAAA" } });
+    let pdf = json!({ "type": "document", "source": { "type": "url", "url": "https://e.example/a.pdf" } });
+    let note = json!({ "type": "document", "source": { "type": "text", "data": "12345678" } });
+    let result = json!({ "type": "tool_result", "tool_use_id": "t", "content": [{ "type": "text", "text": "1234" }] });
+    let mut full = user(json!("1234"));
+    full["system"] = json!([{ "type": "text", "text": "12345678" }]);
+    full["tools"] = json!([{ "name": "look", "description": "12345678", "input_schema": {} }]);
+    for (request, expected) in [
+        (user(json!("")), 4),
+        (user(json!("12345")), 6),
+        (user(json!([image])), 1604),
+        (user(json!([pdf])), 3004),
+        (user(json!([note])), 6),
+        (user(json!([result])), 5),
+        (user(json!([{ "type": "tool_use", "id": "t", "name": "look", "input": { "a": 1 } }])), 11),
+        (user(json!([{ "type": "thinking", "thinking": "1234", "signature": "s" }])), 4),
+        (full, 19),
+    ] {
+        assert_eq!(count_tokens(request.to_string().as_bytes()).unwrap(), expected, "{request}");
+    }
+    for wrong in ["{}", r#"{"messages": 1}"#, "[]", "{"] {
+        assert_eq!(count_tokens(wrong.as_bytes()).unwrap_err().cause, Cause::InvalidRequest, "{wrong}");
+    }
+}

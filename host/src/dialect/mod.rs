@@ -1,0 +1,47 @@
+//! The dialects of clients that do not speak Chat Completions. A request becomes a canonical one on the way in, and
+//! what comes back is told in the client's own words. Pure: no IO, no clock but the time of an answer.
+//!
+//! Where an upstream speaks such a dialect by itself, nothing is translated: see [`native`].
+
+pub mod completions;
+pub mod messages;
+pub mod native;
+pub mod responses;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::error::Error;
+
+/// A request of another dialect in the canonical form.
+pub struct Translated {
+    /// The body of `POST /v1/chat/completions` that it stands for. A stream in it asks for its usage chunk.
+    pub document: String,
+    /// Tells the client what comes back.
+    pub back: Box<dyn Dialect>,
+}
+
+/// Tells one client in its own dialect what became of its request. Made for one request; either `answer` is called,
+/// once, or the others.
+pub trait Dialect: Send + Sync {
+    /// A whole answer, from a canonical one that conforms to `chat::answer`.
+    ///
+    /// # Errors
+    /// `Cause::BadAnswer` if it is none.
+    fn answer(&mut self, document: &[u8]) -> Result<Bytes, Error>;
+
+    /// Adds to `out` what one canonical chunk becomes: none, one or several server-sent events. The chunks conform to
+    /// `chat::stream`; the last one may hold usage and no choices.
+    ///
+    /// # Errors
+    /// `Cause::BadAnswer` if it is no chunk.
+    fn chunk(&mut self, chunk: &str, out: &mut BytesMut) -> Result<(), Error>;
+
+    /// Adds to `out` what ends a complete stream.
+    fn end(&mut self, out: &mut BytesMut);
+
+    /// Adds to `out` what ends a stream that broke off, so that the client's SDK raises an error.
+    fn fail(&mut self, error: &Error, out: &mut BytesMut);
+
+    /// An event, or a comment, that keeps the connection open while the upstream is silent.
+    fn keep_alive(&self) -> &'static [u8];
+}
