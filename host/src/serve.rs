@@ -13,14 +13,15 @@ use crate::memory;
 use weir::api::{Api, Listener};
 use weir::config::{self, Config, Source, Watcher};
 use weir::pipeline::Gateway;
-use weir::server::{self, Options, Tls};
+use weir::server::{self, Options, Tls, Workers};
 use weir::telemetry::{self, Metrics};
 
 /// Serves until SIGTERM or SIGINT, then drains.
 pub(crate) fn run(source: Source) -> anyhow::Result<()> {
     let config = config::load(&source)?;
     let log = telemetry::start_log(&config.log);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // What serves has threads of its own: this one accepts, reloads and asks for models.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let served = runtime.block_on(serve(source, config));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     log.flush();
@@ -35,7 +36,7 @@ async fn serve(source: Source, config: Config) -> anyhow::Result<()> {
     let listener = listen(config.listen)?;
     let admin_listener = config.admin_listen.map(listen).transpose()?;
     let watcher = Watcher::start(config.files())?;
-    let options = options(&config, tls.clone());
+    let options = options(&config, tls.clone(), Workers::start()?);
     let gateway = Gateway::start(source, config, Metrics::new()).await?;
 
     memory::give_back();
@@ -75,9 +76,10 @@ fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     server::listen(address).with_context(|| format!("cannot listen on {address}"))
 }
 
-fn options(config: &Config, tls: Option<Tls>) -> Options {
+fn options(config: &Config, tls: Option<Tls>, workers: Workers) -> Options {
     let (limits, timeouts) = (&config.limits, &config.client_timeouts);
     Options {
+        workers,
         tls,
         header_bytes: limits.header_bytes,
         headers: limits.headers,

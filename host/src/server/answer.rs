@@ -17,6 +17,7 @@ use hyper::rt::Executor;
 
 use super::deadline::Deadline;
 use super::exchange::Exchange;
+use super::workers::Workers;
 
 /// A body that ends its exchange when it is dropped.
 #[derive(Debug)]
@@ -82,6 +83,8 @@ where
 pub(super) struct Streams {
     /// The longest time without taking a byte that is there to be sent.
     pub write_timeout: Duration,
+    /// Where they run: the streams of one connection are spread, since one may carry the work of many.
+    pub workers: Workers,
 }
 
 impl<F> Executor<F> for Streams
@@ -90,7 +93,7 @@ where
 {
     fn execute(&self, stream: F) {
         let write_timeout = self.write_timeout;
-        tokio::spawn(async move {
+        self.workers.next().spawn(async move {
             let mut stream = pin!(stream);
             let mut deadline = Deadline::default();
             poll_fn(|context| {

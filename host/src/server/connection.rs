@@ -71,7 +71,8 @@ impl<H: Handler> Shared<H> {
         if options.headers > USUAL_HEADERS {
             http1.max_headers(options.headers);
         }
-        let mut http2 = http2::Builder::new(Streams { write_timeout: options.write_timeout });
+        let mut http2 =
+            http2::Builder::new(Streams { write_timeout: options.write_timeout, workers: options.workers.clone() });
         http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(options.streams)

@@ -17,6 +17,7 @@ mod refusal;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod workers;
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -40,11 +41,14 @@ use tracing::{error, warn};
 use self::connection::Shared;
 pub use self::refusal::Refusal;
 pub use self::tls::{Tls, TlsError};
+pub use self::workers::Workers;
 use crate::error::{Cause, Error};
 
 /// How a server treats its connections. All limits are per connection where nothing else is said.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// The threads that connections are served on. Without any: the runtime that [`serve`] is called in.
+    pub workers: Workers,
     /// Speak TLS, and only TLS.
     pub tls: Option<Tls>,
     /// The most bytes of a request's head; more is answered with 431.
@@ -76,6 +80,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            workers: Workers::default(),
             tls: None,
             header_bytes: 64 * 1024,
             headers: 100,
@@ -148,7 +153,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves until `shutdown` is ready; then accepts nothing more, lets the requests in flight end, tells the clients to
 /// open no more on their connections, and cuts off what is left after [`Options::drain`].
 ///
-/// Must be called within a tokio runtime; every connection is a task of its own there. Several calls, each with a
+/// Must be called within a tokio runtime; every connection is a task of its own, on one of [`Options::workers`]. Several calls, each with a
 /// listener of its own, share nothing but the clones of their options.
 pub async fn serve<H: Handler>(
     listener: TcpListener,
@@ -157,7 +162,12 @@ pub async fn serve<H: Handler>(
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
     let shared = Arc::new(Shared::new(&options, handler));
-    let mut connections = Connections { open: JoinSet::new(), turned_away: JoinSet::new(), limit: options.connections };
+    let mut connections = Connections {
+        open: JoinSet::new(),
+        turned_away: JoinSet::new(),
+        limit: options.connections,
+        workers: options.workers,
+    };
     let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
@@ -199,6 +209,7 @@ struct Connections {
     open: JoinSet<()>,
     turned_away: JoinSet<()>,
     limit: usize,
+    workers: Workers,
 }
 
 impl Connections {
@@ -210,11 +221,23 @@ impl Connections {
         // An answer's parts are written when they are ready and must not wait for each other.
         let _ = socket.set_nodelay(true);
         if self.open.len() < self.limit {
-            self.open.spawn(connection::serve(socket, address, Arc::clone(shared)));
+            self.spawn(socket, address, Arc::clone(shared));
         } else if !shared.has_tls() && self.turned_away.len() < Self::TURNED_AWAY {
             // A TLS handshake is the work that an overloaded server cannot do: there the socket is just closed.
             self.turned_away.spawn(turn_away(socket));
         }
+    }
+
+    /// Serves a connection on the thread whose turn it is, which has to be the one that watches its socket, too.
+    fn spawn<H: Handler>(&mut self, socket: TcpStream, address: SocketAddr, shared: Arc<Shared<H>>) {
+        let Ok(socket) = socket.into_std() else { return };
+        let serve = async move {
+            match TcpStream::from_std(socket) {
+                Ok(socket) => connection::serve(socket, address, shared).await,
+                Err(error) => warn!(%error, "cannot watch a connection"),
+            }
+        };
+        self.open.spawn_on(serve, &self.workers.next());
     }
 
     /// Waits for the connections to end, for so long, and then ends them.
