@@ -8,6 +8,8 @@
 pub mod api;
 pub mod chat;
 pub mod config;
+pub mod dialect;
+pub mod embeddings;
 pub mod error;
 pub mod pipeline;
 pub mod plugin;

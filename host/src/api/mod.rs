@@ -1,12 +1,12 @@
-//! What clients see: the paths, who may use them, and the shape of every answer. One file per dialect; all of them
-//! hand canonical documents to `pipeline`.
+//! What clients see: the paths, who may use them, and the shape of every answer. What they ask for is handed to
+//! `pipeline` in the dialect that they speak.
 
 mod access;
 mod administration;
 mod body;
-mod chat;
 mod cors;
 mod models;
+mod operations;
 mod reply;
 mod request_id;
 
@@ -18,6 +18,7 @@ use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use self::access::{Access, Need};
+use self::operations::Offer;
 use self::reply::{Reply, ReplyBody};
 use crate::error::{Cause, Error};
 use crate::pipeline::{Account, Gateway, Snapshot};
@@ -42,7 +43,9 @@ pub struct Api {
 /// What a path and a method stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Route {
-    ChatCompletions,
+    Operation(&'static Offer),
+    /// A Response that was to be kept.
+    StoredResponse,
     Models,
     Model(String),
     Health,
@@ -65,7 +68,7 @@ impl Api {
         }
         let snapshot = self.gateway.snapshot();
         match self.route(&request) {
-            Ok(Route::ChatCompletions) => self.chat(request, snapshot, id).await,
+            Ok(Route::Operation(offer)) => self.operation(offer, request, snapshot, id).await,
             Ok(route) => match self.admit(&route, &request, &snapshot) {
                 Ok(()) => self.other(route, &snapshot).await,
                 Err(error) => Reply::error(&error),
@@ -77,11 +80,17 @@ impl Api {
         }
     }
 
-    async fn chat(&self, request: Request<Incoming>, snapshot: Arc<Snapshot>, id: &Arc<str>) -> Reply {
-        let mut account = Account::open(self.gateway.metrics(), "/v1/chat/completions", id);
+    async fn operation(
+        &self,
+        offer: &'static Offer,
+        request: Request<Incoming>,
+        snapshot: Arc<Snapshot>,
+        id: &Arc<str>,
+    ) -> Reply {
+        let mut account = Account::open(self.gateway.metrics(), offer.path, id);
         let access = match access::check(&request, snapshot.config(), Need::Key) {
             Ok(access) => access,
-            Err(error) => return Reply::failed(error, account),
+            Err(error) => return Reply::failed(offer.shape, error, account),
         };
         if let Access::Key(name) = access {
             account.set_key(name);
@@ -89,9 +98,10 @@ impl Api {
         let Some(_admitted) = self.take_place(snapshot.config().limits.requests_in_flight) else {
             let message = "The gateway has too many requests in flight. Try again later.";
             let error = Error::new(Cause::Overloaded, message).with_code("overloaded");
-            return Reply::failed(error.retryable(Some(std::time::Duration::from_secs(1))), account);
+            let error = error.retryable(Some(std::time::Duration::from_secs(1)));
+            return Reply::failed(offer.shape, error, account);
         };
-        chat::completions(request, &snapshot, id, account).await
+        operations::answer(offer, request, &snapshot, id, account).await
     }
 
     async fn other(&self, route: Route, snapshot: &Snapshot) -> Reply {
@@ -104,7 +114,8 @@ impl Api {
             Route::Plugins => administration::plugins(&self.gateway),
             // Boxed: every request would otherwise make room for what a reload needs.
             Route::ReloadPlugins => Box::pin(administration::reload(&self.gateway)).await,
-            Route::ChatCompletions => Reply::error(&Error::internal("chat completions take another way")),
+            Route::StoredResponse => Reply::error(&stored_response()),
+            Route::Operation(_) => Reply::error(&Error::internal("operations take another way")),
         }
     }
 
@@ -115,7 +126,7 @@ impl Api {
                 Listener::Public => Need::AdminKey,
                 Listener::Administration => Need::AdminKeyIfAny,
             },
-            Route::Models | Route::Model(_) | Route::ChatCompletions => Need::Key,
+            Route::Models | Route::Model(_) | Route::StoredResponse | Route::Operation(_) => Need::Key,
         };
         access::check(request, snapshot.config(), need).map(|_| ())
     }
@@ -129,15 +140,16 @@ impl Api {
         let administers =
             self.listener == Listener::Administration || self.gateway.snapshot().config().admin_listen.is_none();
         let (route, allowed) = match path {
-            "/chat/completions" => (Route::ChatCompletions, "POST, OPTIONS"),
             "/models" => (Route::Models, "GET, HEAD, OPTIONS"),
             "/health" => (Route::Health, "GET, HEAD"),
             "/ready" => (Route::Ready, "GET, HEAD"),
             "/metrics" => (Route::Metrics, "GET, HEAD"),
             "/plugins" if administers => (Route::Plugins, "GET, HEAD"),
             "/plugins/reload" if administers => (Route::ReloadPlugins, "POST"),
-            _ => match path.strip_prefix("/models/") {
-                Some(id) if !id.is_empty() => (Route::Model(models::decode(id)), "GET, HEAD, OPTIONS"),
+            _ if path.starts_with("/responses/") => (Route::StoredResponse, "GET, POST, DELETE, OPTIONS"),
+            _ => match (operations::at(path), path.strip_prefix("/models/")) {
+                (Some(offer), _) => (Route::Operation(offer), "POST, OPTIONS"),
+                (None, Some(id)) if !id.is_empty() => (Route::Model(models::decode(id)), "GET, HEAD, OPTIONS"),
                 _ => return Err(""),
             },
         };
@@ -180,6 +192,12 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Nothing is kept, so there is nothing to get, to cancel or to delete.
+fn stored_response() -> Error {
+    let message = "Responses are not stored here. Send the whole conversation as `input` of POST /v1/responses.";
+    Error::invalid_request(message).with_code("unsupported_operation")
 }
 
 /// The answer for a path that there is not, or for a method that it does not have.

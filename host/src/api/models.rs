@@ -46,8 +46,30 @@ pub(super) fn decode(path: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// A model as OpenAI lists it, with what is known of it beside: tokens, modalities, and USD per million tokens.
 fn entry(model: &ListedModel) -> Value {
-    json!({ "id": model.id, "object": "model", "created": CREATED, "owned_by": model.owned_by })
+    let mut entry = json!({ "id": model.id, "object": "model", "created": CREATED, "owned_by": model.owned_by });
+    let facts = &model.facts;
+    let mut add = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            entry[name] = value;
+        }
+    };
+    add("context_window", facts.context_window.map(Value::from));
+    add("max_output_tokens", facts.max_output_tokens.map(Value::from));
+    add("input_modalities", (!facts.input_modalities.is_empty()).then(|| json!(facts.input_modalities)));
+    add("output_modalities", (!facts.output_modalities.is_empty()).then(|| json!(facts.output_modalities)));
+    add(
+        "prices",
+        facts.prices.map(|prices| {
+            let mut shown = json!({ "input": prices.input, "output": prices.output });
+            if let Some(cached) = prices.cached_input {
+                shown["cached_input"] = json!(cached);
+            }
+            shown
+        }),
+    );
+    entry
 }
 
 #[cfg(test)]

@@ -12,10 +12,20 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 
+use crate::dialect::messages;
 use crate::error::Error;
 use crate::pipeline::{Account, Relay};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// What the document of an error looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// As in the OpenAI API.
+    OpenAi,
+    /// As in the Messages API.
+    Messages,
+}
 
 /// An answer.
 pub(super) struct Reply(Response<ReplyBody>);
@@ -48,7 +58,16 @@ impl Reply {
 
     /// An error in the shape of the OpenAI API.
     pub(super) fn error(error: &Error) -> Self {
-        let mut reply = Self::new(error.status, error.to_json().into()).with_header(header::CONTENT_TYPE, JSON);
+        Self::error_in(Shape::OpenAi, error)
+    }
+
+    /// An error in this shape.
+    fn error_in(shape: Shape, error: &Error) -> Self {
+        let document = match shape {
+            Shape::OpenAi => error.to_json(),
+            Shape::Messages => messages::error(error),
+        };
+        let mut reply = Self::new(error.status, document.into()).with_header(header::CONTENT_TYPE, JSON);
         let headers = reply.0.headers_mut();
         if let Some(after) = error.retry_after {
             set_retry_after(headers, after);
@@ -64,8 +83,8 @@ impl Reply {
     }
 
     /// The same for a request whose account is to be closed.
-    pub(super) fn failed(error: Error, account: Account) -> Self {
-        let reply = Self::error(&error);
+    pub(super) fn failed(shape: Shape, error: Error, account: Account) -> Self {
+        let reply = Self::error_in(shape, &error);
         account.failed(&error);
         reply
     }

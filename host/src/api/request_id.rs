@@ -23,7 +23,9 @@ pub(super) fn of<B>(request: &Request<B>) -> Arc<str> {
 /// Puts the id on an answer.
 pub(super) fn set(response: &mut Response<ReplyBody>, id: &str) {
     if let Ok(value) = HeaderValue::from_str(id) {
-        response.headers_mut().insert(HEADER, value);
+        response.headers_mut().insert(HEADER, value.clone());
+        // Where clients of the Messages API look for it.
+        response.headers_mut().insert("request-id", value);
     }
 }
 

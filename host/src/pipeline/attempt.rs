@@ -7,17 +7,20 @@ use std::time::Instant;
 use bytes::Bytes;
 use hyper::{HeaderMap, Method, StatusCode, header};
 
-use super::chat::ChatRequest;
-use super::failure;
 use super::provider::Provider;
+use super::snapshot::Snapshot;
 use super::stream::Relay;
+use super::work::{self, Work};
+use super::{dropped, embeddings, failure, media};
 use crate::chat::answer::{self, Departure};
 use crate::chat::request::{Edit, edit};
 use crate::chat::scan;
 use crate::chat::usage::Usage;
 use crate::error::{Cause, Error};
-use crate::plugin::{self, Auth, Call, Encoded, FieldEdit, RequestBody, ResponseHead, ResponseMode, UpstreamRequest};
-use crate::upstream::{Credential, Framing, Incoming, Outgoing, RetryHint};
+use crate::plugin::{
+    self, Auth, Call, Encoded, FieldEdit, Operation, RequestBody, ResponseHead, ResponseMode, UpstreamRequest,
+};
+use crate::upstream::{Credential, Framing, Incoming, Outgoing, RetryHint, normalised_rate_limits};
 
 /// An error's body is not read past this, in bytes: its text goes into one message.
 const LARGEST_ERROR_BODY: usize = 256 << 10;
@@ -32,61 +35,71 @@ pub(super) enum Attempt {
 }
 
 /// Makes one attempt. For a stream it returns when the first chunk is there.
-pub(super) async fn attempt(request: &ChatRequest, provider: &Provider, call: &Call) -> Result<Attempt, Error> {
-    let document = std::str::from_utf8(&request.body).map_err(|_| Error::internal("the body was checked before"))?;
-    let encoded = provider.plugin().encode(&request.id, call, document).await;
-    match (encoded.map_err(|error| failure::of_call(provider, error))?, call.stream) {
-        (Encoded::Send(upstream), _) => send(request, provider, call, upstream).await,
-        (Encoded::Answer(document), false) => whole(document, None, call, HeaderMap::new()),
+pub(super) async fn attempt(work: &mut Work, snapshot: &Snapshot, provider: &Provider) -> Result<Attempt, Error> {
+    let mut encoded = encode(work, provider).await?;
+    if let Encoded::Fetch(urls) = encoded {
+        media::put_inline(work, snapshot, provider, &urls).await?;
+        encoded = encode(work, provider).await?;
+    }
+    match (encoded, work.call.stream) {
+        (Encoded::Send(upstream), _) => send(work, provider, upstream).await,
+        (Encoded::Answer(document), false) => whole(document, None, &work.call, HeaderMap::new()),
         (Encoded::Chunks(chunks), true) => {
-            let relay = Relay::local(chunks, request, call).await?;
+            let relay = Relay::local(chunks, work).await?;
             Ok(Attempt::Stream { relay: Box::new(relay), headers: HeaderMap::new() })
         }
+        (Encoded::Fetch(_), _) => Err(failure::broken_plugin(provider, "it has media fetched a second time")),
         _ => Err(failure::broken_plugin(provider, "it answered in one piece what was to be streamed, or vice versa")),
     }
 }
 
-async fn send(
-    request: &ChatRequest,
-    provider: &Provider,
-    call: &Call,
-    upstream: UpstreamRequest,
-) -> Result<Attempt, Error> {
+async fn encode(work: &Work, provider: &Provider) -> Result<Encoded, Error> {
+    let document = std::str::from_utf8(&work.body).map_err(|_| Error::internal("the body was checked before"))?;
+    let encoded = provider.plugin().encode(&work.id, &work.call, document).await;
+    encoded.map_err(|error| failure::of_call(provider, error))
+}
+
+async fn send(work: &mut Work, provider: &Provider, upstream: UpstreamRequest) -> Result<Attempt, Error> {
+    let notice = dropped::judge(provider, &upstream.dropped)?;
     let body = match &upstream.body {
         RequestBody::None => Bytes::new(),
         RequestBody::Document(document) => Bytes::copy_from_slice(document.as_bytes()),
-        RequestBody::Forward(edits) => edited(provider, request, edits)?,
+        RequestBody::Forward(edits) => edited(provider, work, edits)?,
     };
-    let answered = Exchange { request, provider, call, upstream: &upstream };
-    let incoming = answered.send(body).await?;
+    let mut exchange = Exchange { work, provider, upstream: &upstream };
+    let incoming = exchange.send(body).await?;
     if !incoming.status.is_success() {
-        return Err(answered.refused(incoming).await);
+        return Err(exchange.refused(incoming).await);
     }
-    let headers = passed_on(&incoming.headers);
-    if call.stream { answered.stream(incoming, headers).await } else { answered.whole(incoming, headers).await }
+    let mut headers = passed_on(provider, &incoming.headers);
+    headers.extend(notice);
+    if exchange.work.call.stream {
+        exchange.stream(incoming, headers).await
+    } else {
+        exchange.whole(incoming, headers).await
+    }
 }
 
 /// The client's document with a plugin's changes, which are checked: the result is spliced, not parsed again.
-fn edited(provider: &Provider, request: &ChatRequest, edits: &[FieldEdit]) -> Result<Bytes, Error> {
+fn edited(provider: &Provider, work: &Work, edits: &[FieldEdit]) -> Result<Bytes, Error> {
     for value in edits.iter().filter_map(|edit| edit.value.as_deref()) {
         scan::validate(value).map_err(|_| failure::broken_plugin(provider, "a field that it sets is not JSON"))?;
     }
     let edits: Vec<Edit<'_>> =
         edits.iter().map(|edit| Edit { name: &edit.name, value: edit.value.as_deref() }).collect();
-    Ok(edit(&request.body, &request.peek, &edits))
+    Ok(edit(&work.body, &work.peek, &edits))
 }
 
 /// One request to an upstream and what belongs to it.
 struct Exchange<'a> {
-    request: &'a ChatRequest,
+    work: &'a mut Work,
     provider: &'a Provider,
-    call: &'a Call,
     upstream: &'a UpstreamRequest,
 }
 
 impl Exchange<'_> {
     async fn send(&self, body: Bytes) -> Result<Incoming, Error> {
-        let outgoing = outgoing(self.provider, self.call, self.upstream, body)?;
+        let outgoing = outgoing(self.provider, &self.work.call, self.upstream, body)?;
         let endpoint = self.provider.endpoint()?;
         let limit = self.provider.timeouts().first_byte;
         let sent = Instant::now();
@@ -118,27 +131,28 @@ impl Exchange<'_> {
         let limits = self.provider.limits();
         let body = incoming.whole(limits.answer_bytes, self.provider.timeouts().idle).await.map_err(unseen)?;
         if self.upstream.response == ResponseMode::Forward
-            && let Ok(summary) = answer::admit(&body)
+            && let Ok(usage) = admit(self.work.call.operation, &body)
         {
-            return Ok(Attempt::Whole { body, usage: summary.usage, headers });
+            return Ok(Attempt::Whole { body, usage, headers });
         }
         match self.decode(&head, &body).await {
-            Ok(document) => whole(document, Some(status), self.call, headers),
+            Ok(document) => whole(document, Some(status), &self.work.call, headers),
             Err(error) => Err(failure::of_answer(self.provider, error, &head_status(status))),
         }
     }
 
-    async fn stream(&self, incoming: Incoming, headers: HeaderMap) -> Result<Attempt, Error> {
-        if !is_stream(&incoming.headers) {
+    async fn stream(&mut self, incoming: Incoming, headers: HeaderMap) -> Result<Attempt, Error> {
+        if !is_stream(&incoming.headers, self.upstream.framing) {
             return Err(self.not_a_stream(incoming).await);
         }
         let head = head(&incoming);
         let framing = match self.upstream.framing {
             plugin::Framing::Sse => Framing::Sse,
             plugin::Framing::Ndjson => Framing::Ndjson,
+            plugin::Framing::AwsEventStream => Framing::AwsEventStream,
         };
         let events = incoming.events(framing, self.provider.limits().event_bytes)?;
-        let relay = Relay::open(self.provider, self.request, self.call, self.upstream, head, events).await;
+        let relay = Relay::open(self.provider, self.work, self.upstream, head, events).await;
         let relay = relay.map_err(unseen)?;
         Ok(Attempt::Stream { relay: Box::new(relay), headers })
     }
@@ -159,29 +173,42 @@ impl Exchange<'_> {
     async fn decode(&self, head: &ResponseHead, body: &[u8]) -> Result<String, plugin::CallError> {
         let body = String::from_utf8_lossy(body);
         let carry = self.upstream.carry.as_deref();
-        self.provider.plugin().decode(&self.request.id, self.call, carry, head, &body).await
+        self.provider.plugin().decode(&self.work.id, &self.work.call, carry, head, &body).await
+    }
+}
+
+/// Judges a whole answer, and says what it cost if it tells.
+fn admit(operation: Operation, document: &[u8]) -> Result<Option<Usage>, Departure> {
+    match work::native(operation) {
+        Some(native) => native.admit(document),
+        None if operation == Operation::Embeddings => embeddings::admit(document),
+        None => answer::admit(document).map(|summary| summary.usage),
     }
 }
 
 /// A plugin's document as the client gets it: made to conform where it does not.
 fn whole(document: String, status: Option<StatusCode>, call: &Call, headers: HeaderMap) -> Result<Attempt, Error> {
-    let (document, summary) = match answer::admit(document.as_bytes()) {
-        Ok(summary) => (document, summary),
+    let (document, usage) = match admit(call.operation, document.as_bytes()) {
+        Ok(usage) => (document, usage),
         Err(Departure::Failed(error)) => return Err(error),
-        Err(Departure::Departs(reason)) => {
+        Err(Departure::Departs(reason)) if call.operation == Operation::Chat => {
             tracing::debug!(status = status.map(|status| status.as_u16()), "an answer is repaired: {reason}");
             let document = answer::repair(&document, &call.model)?;
-            let summary = answer::admit(document.as_bytes()).map_err(|departure| match departure {
-                Departure::Failed(error) => error,
-                Departure::Departs(reason) => {
-                    let message = "The upstream's answer is not a chat completion.";
-                    Error::new(Cause::BadAnswer, message).with_detail(reason)
-                }
-            })?;
-            (document, summary)
+            let usage = admit(call.operation, document.as_bytes()).map_err(no_answer)?;
+            (document, usage)
         }
+        Err(departure) => return Err(no_answer(departure)),
     };
-    Ok(Attempt::Whole { body: document.into(), usage: summary.usage, headers })
+    Ok(Attempt::Whole { body: document.into(), usage, headers })
+}
+
+fn no_answer(departure: Departure) -> Error {
+    match departure {
+        Departure::Failed(error) => error,
+        Departure::Departs(reason) => {
+            Error::new(Cause::BadAnswer, "The upstream's answer is not what was asked for.").with_detail(reason)
+        }
+    }
 }
 
 pub(super) fn outgoing(
@@ -196,6 +223,7 @@ pub(super) fn outgoing(
         Auth::None => Credential::None,
         Auth::Bearer => Credential::Bearer,
         Auth::Query(parameter) => Credential::Query(parameter.clone()),
+        Auth::AwsSigv4(service) => Credential::AwsSigv4 { service: service.clone() },
         Auth::Header(name) => {
             let name = header::HeaderName::from_bytes(name.as_bytes());
             Credential::Header(
@@ -236,16 +264,23 @@ fn head_status(status: StatusCode) -> Option<StatusCode> {
     (!status.is_success()).then_some(status)
 }
 
-/// Whether the answer may be a stream. Some upstreams label theirs `text/plain`, or not at all.
-fn is_stream(headers: &HeaderMap) -> bool {
-    let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return true };
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    !matches!(kind.as_str(), "application/json" | "application/problem+json" | "text/html" | "application/xml")
+/// Whether the answer may be a stream. Some upstreams label theirs `text/plain`, or not at all; a binary one has to say
+/// that it is.
+fn is_stream(headers: &HeaderMap, framing: plugin::Framing) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    if framing == plugin::Framing::AwsEventStream {
+        return kind.as_deref() == Some("application/vnd.amazon.eventstream");
+    }
+    !matches!(kind.as_deref(), Some("application/json" | "application/problem+json" | "text/html" | "application/xml"))
 }
 
-/// The upstream's headers that clients look for: its rate limits and the time it took.
-fn passed_on(headers: &HeaderMap) -> HeaderMap {
-    let wanted = |name: &str| name.starts_with("x-ratelimit-") || name == "openai-processing-ms";
-    let found = headers.iter().filter(|(name, _)| wanted(name.as_str()));
-    found.map(|(name, value)| (name.clone(), value.clone())).collect()
+/// The upstream's headers that clients look for: its rate limits under the names of the OpenAI API, and the time it
+/// took.
+fn passed_on(provider: &Provider, headers: &HeaderMap) -> HeaderMap {
+    let mut passed = normalised_rate_limits(headers, provider.rate_limits());
+    if let Some(took) = headers.get("openai-processing-ms") {
+        passed.insert("openai-processing-ms", took.clone());
+    }
+    passed
 }

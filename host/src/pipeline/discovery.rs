@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::attempt::{head, outgoing};
 use super::failure;
 use super::provider::Provider;
 use super::reload::Gateway;
+use crate::config::{ModelInfo, Prices};
 use crate::error::{Cause, Error};
 use crate::plugin::{Call, Encoded, Operation, RequestBody};
 use crate::upstream::RetryHint;
@@ -27,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A list of models is not read past this, in bytes, and not kept past so many entries.
 const LARGEST_LIST: usize = 8 << 20;
 const MOST_MODELS: usize = 10_000;
+const MOST_MODALITIES: usize = 16;
 
 /// The list in the form of the OpenAI API.
 #[derive(Deserialize)]
@@ -34,9 +37,42 @@ struct List {
     data: Vec<Entry>,
 }
 
+/// What is read of an entry, beside its name what the contract has names for. What makes no sense is not known.
 #[derive(Deserialize)]
 struct Entry {
     id: String,
+    #[serde(default)]
+    context_window: Value,
+    #[serde(default)]
+    max_output_tokens: Value,
+    #[serde(default)]
+    input_modalities: Value,
+    #[serde(default)]
+    output_modalities: Value,
+    #[serde(default)]
+    prices: Value,
+}
+
+impl From<Entry> for ModelInfo {
+    fn from(entry: Entry) -> Self {
+        let words = |list: &Value| {
+            let list = list.as_array().into_iter().flatten();
+            list.filter_map(Value::as_str).take(MOST_MODALITIES).map(str::to_owned).collect()
+        };
+        let price = |name: &str| entry.prices.get(name).and_then(Value::as_f64).filter(|price| *price >= 0.0);
+        Self {
+            context_window: entry.context_window.as_u64(),
+            max_output_tokens: entry.max_output_tokens.as_u64(),
+            input_modalities: words(&entry.input_modalities),
+            output_modalities: words(&entry.output_modalities),
+            prices: price("input").zip(price("output")).map(|(input, output)| Prices {
+                input,
+                output,
+                cached_input: price("cached_input"),
+            }),
+            id: entry.id,
+        }
+    }
 }
 
 /// Starts to ask the upstream of this provider, if the operator wants that. Ends when no snapshot has the
@@ -83,14 +119,14 @@ fn report(provider: &Provider, error: &Error) {
 }
 
 /// Asks once.
-async fn discover(provider: &Provider) -> Result<Vec<String>, Error> {
+async fn discover(provider: &Provider) -> Result<Vec<ModelInfo>, Error> {
     match tokio::time::timeout(PATIENCE, ask(provider)).await {
         Ok(models) => models,
         Err(_) => Err(failure::silent(provider, PATIENCE)),
     }
 }
 
-async fn ask(provider: &Provider) -> Result<Vec<String>, Error> {
+async fn ask(provider: &Provider) -> Result<Vec<ModelInfo>, Error> {
     let id: Arc<str> = "discovery".into();
     let call = Call {
         operation: Operation::Models,
@@ -105,7 +141,9 @@ async fn ask(provider: &Provider) -> Result<Vec<String>, Error> {
     let upstream = match encoded {
         Encoded::Answer(document) => return parse(&document),
         Encoded::Send(upstream) => upstream,
-        Encoded::Chunks(_) => return Err(failure::broken_plugin(provider, "it streamed a list of models")),
+        Encoded::Chunks(_) | Encoded::Fetch(_) => {
+            return Err(failure::broken_plugin(provider, "it streamed a list of models, or has something fetched"));
+        }
     };
     let body = match &upstream.body {
         RequestBody::Document(document) => Bytes::copy_from_slice(document.as_bytes()),
@@ -125,9 +163,9 @@ async fn ask(provider: &Provider) -> Result<Vec<String>, Error> {
     }
 }
 
-fn parse(document: &str) -> Result<Vec<String>, Error> {
+fn parse(document: &str) -> Result<Vec<ModelInfo>, Error> {
     let list: List = serde_json::from_str(document).map_err(|error| {
         Error::new(Cause::BadAnswer, "The list of models makes no sense.").with_detail(error.to_string())
     })?;
-    Ok(list.data.into_iter().map(|entry| entry.id).take(MOST_MODELS).collect())
+    Ok(list.data.into_iter().map(ModelInfo::from).take(MOST_MODELS).collect())
 }

@@ -6,11 +6,11 @@ use arc_swap::ArcSwap;
 use hyper::header::HeaderName;
 
 use super::retry::Budget;
-use crate::config::{self, Limits, Place, PluginLimits, Retries, Timeouts};
+use crate::config::{self, Limits, ModelInfo, Place, PluginLimits, Retries, Timeouts, UnsupportedParameters};
 use crate::error::{Cause, Error};
 use crate::plugin::{self, Generation, LoadError, Operation, ProviderPlugin};
 use crate::telemetry::{Metrics, ProviderMetrics};
-use crate::upstream::{Endpoint, EndpointOptions};
+use crate::upstream::{AwsCredentials, Endpoint, EndpointOptions, RateLimit};
 
 /// Connections that nobody uses are closed after this long.
 const POOL_IDLE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -23,6 +23,9 @@ struct Inner {
     config: config::Provider,
     limits: Limits,
     plugin: Arc<ProviderPlugin>,
+    /// What the plugin can do and the operator says that the upstream can.
+    operations: Vec<Operation>,
+    rate_limits: Vec<(String, RateLimit)>,
     upstream: Arc<Upstream>,
 }
 
@@ -32,7 +35,7 @@ struct Upstream {
     budget: Budget,
     metrics: ProviderMetrics,
     /// The models that the upstream says it has; set once it has been asked.
-    discovered: OnceLock<ArcSwap<Vec<String>>>,
+    discovered: OnceLock<ArcSwap<Vec<ModelInfo>>>,
 }
 
 /// A provider of the configuration that cannot be used. Displays as `weir.yaml:12:5: provider ...`.
@@ -97,7 +100,10 @@ impl Provider {
                 discovered: OnceLock::new(),
             }),
         };
-        Ok(Self(Arc::new(Inner { config: config.clone(), limits: limits.clone(), plugin, upstream })))
+        let operations = operations(config, plugin.generation());
+        let rate_limits = plugin.generation().descriptor.rate_limits.iter().map(rate_limit).collect();
+        let (config, limits) = (config.clone(), limits.clone());
+        Ok(Self(Arc::new(Inner { config, limits, plugin, operations, rate_limits, upstream })))
     }
 
     /// Its name in the configuration.
@@ -114,7 +120,7 @@ impl Provider {
     }
 
     pub(super) fn supports(&self, operation: Operation) -> bool {
-        self.0.plugin.generation().descriptor.operations.contains(&operation)
+        self.0.operations.contains(&operation)
     }
 
     pub(super) fn timeouts(&self) -> &Timeouts {
@@ -127,6 +133,21 @@ impl Provider {
 
     pub(super) fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    pub(super) fn unsupported_parameters(&self) -> UnsupportedParameters {
+        self.0.config.unsupported_parameters
+    }
+
+    /// How many inputs one request for embeddings may have.
+    pub(super) fn embedding_inputs(&self) -> Option<usize> {
+        let own = self.0.config.embedding_inputs.or(self.0.plugin.generation().descriptor.embedding_inputs);
+        own.and_then(|inputs| usize::try_from(inputs).ok())
+    }
+
+    /// The headers in which the upstream tells of its rate limits.
+    pub(super) fn rate_limits(&self) -> &[(String, RateLimit)] {
+        &self.0.rate_limits
     }
 
     pub(super) fn forward_headers(&self) -> &[HeaderName] {
@@ -142,7 +163,7 @@ impl Provider {
     }
 
     /// Keeps what the upstream says that it has.
-    pub(super) fn set_discovered(&self, models: Vec<String>) {
+    pub(super) fn set_discovered(&self, models: Vec<ModelInfo>) {
         self.0.upstream.discovered.get_or_init(ArcSwap::default).store(Arc::new(models));
     }
 
@@ -161,26 +182,51 @@ impl Provider {
     }
 
     /// The models that the operator named, then those that the upstream says it has.
-    pub(super) fn models(&self) -> Vec<String> {
-        let mut models = self.0.config.models.clone();
+    pub(super) fn models(&self) -> Vec<ModelInfo> {
+        let named = &self.0.config.models;
+        let mut models = named.clone();
         if let Some(discovered) = self.0.upstream.discovered.get() {
-            models.extend(discovered.load().iter().filter(|model| !self.0.config.models.contains(model)).cloned());
+            let others = discovered.load();
+            let others = others.iter().filter(|model| named.iter().all(|named| named.id != model.id));
+            models.extend(others.map(|model| self.known(model.clone())));
         }
         models
+    }
+
+    /// A model that the upstream told of, with what the operator knows of it.
+    fn known(&self, model: ModelInfo) -> ModelInfo {
+        match self.0.config.facts(&model.id) {
+            Some(facts) => facts.clone().or_known(&[model]),
+            None => model,
+        }
+    }
+
+    /// What is known of one of its models.
+    pub(super) fn facts(&self, model: &str) -> ModelInfo {
+        let known = self.models().into_iter().find(|known| known.id == model);
+        known.unwrap_or_else(|| self.known(ModelInfo::named(model)))
     }
 
     /// Whether the provider has this model, as far as it is known.
     pub(super) fn has_model(&self, model: &str) -> bool {
         let discovered = || self.0.upstream.discovered.get();
-        self.0.config.models.iter().any(|name| name == model)
-            || discovered().is_some_and(|models| models.load().iter().any(|name| name == model))
+        self.0.config.models.iter().any(|known| known.id == model)
+            || discovered().is_some_and(|models| models.load().iter().any(|known| known.id == model))
     }
 
     /// Takes the credential out of an error's texts, where an upstream has quoted it.
     pub(super) fn scrub(&self, mut error: Error) -> Error {
-        let Some(secret) = self.0.config.api_key.as_ref().map(config::Secret::expose) else { return error };
-        // A secret of a few letters would tear words apart, and is none.
-        if secret.len() >= 8 {
+        let aws = self.0.config.aws.as_ref();
+        let secrets = [
+            self.0.config.api_key.as_ref(),
+            aws.map(|aws| &aws.secret_access_key),
+            aws.and_then(|aws| aws.session_token.as_ref()),
+        ];
+        for secret in secrets.into_iter().flatten().map(config::Secret::expose) {
+            // A secret of a few letters would tear words apart, and is none.
+            if secret.len() < 8 {
+                continue;
+            }
             if error.message.contains(secret) {
                 error.message = error.message.replace(secret, "***");
             }
@@ -190,12 +236,39 @@ impl Provider {
     }
 }
 
+fn operations(config: &config::Provider, generation: &Generation) -> Vec<Operation> {
+    let offered = generation.descriptor.operations.iter().copied();
+    let allowed = |operation: &Operation| match &config.operations {
+        Some(names) => names.iter().any(|name| name == operation.name()),
+        None => true,
+    };
+    offered.filter(allowed).collect()
+}
+
+fn rate_limit(header: &plugin::RateLimitHeader) -> (String, RateLimit) {
+    let tells = match header.tells {
+        plugin::RateLimit::LimitRequests => RateLimit::LimitRequests,
+        plugin::RateLimit::RemainingRequests => RateLimit::RemainingRequests,
+        plugin::RateLimit::ResetRequests => RateLimit::ResetRequests,
+        plugin::RateLimit::LimitTokens => RateLimit::LimitTokens,
+        plugin::RateLimit::RemainingTokens => RateLimit::RemainingTokens,
+        plugin::RateLimit::ResetTokens => RateLimit::ResetTokens,
+    };
+    (header.name.clone(), tells)
+}
+
 fn endpoint(config: &config::Provider) -> Result<Option<Endpoint>, String> {
     let Some(base_url) = config.base_url.clone() else { return Ok(None) };
     let options = EndpointOptions {
         provider: config.name.clone(),
         base_url,
         secret: config.api_key.as_ref().map(|secret| secret.expose().into()),
+        aws: config.aws.as_ref().map(|aws| AwsCredentials {
+            region: aws.region.clone(),
+            access_key_id: aws.access_key_id.expose().into(),
+            secret_access_key: aws.secret_access_key.expose().into(),
+            session_token: aws.session_token.as_ref().map(|token| token.expose().into()),
+        }),
         headers: config.headers.clone(),
         connect_timeout: config.timeouts.connect,
         ca_file: config.ca_file.clone(),

@@ -16,6 +16,7 @@ use super::snapshot::Snapshot;
 use crate::config::{self, Config, Source};
 use crate::plugin::{Library, PluginState, Sandbox};
 use crate::telemetry::Metrics;
+use crate::upstream::{FetchOptions, Fetcher};
 
 /// The gateway: what every request starts from.
 pub struct Gateway {
@@ -38,6 +39,9 @@ pub enum StartError {
     /// The sandbox cannot be made on this machine.
     #[error("the sandbox cannot be made: {0}")]
     Sandbox(String),
+    /// TLS for the fetching of media cannot be set up.
+    #[error("media cannot be fetched: {0}")]
+    Fetcher(String),
     /// Providers cannot be used.
     #[error("{}", list(.0))]
     Providers(Vec<BuildError>),
@@ -61,9 +65,10 @@ impl Gateway {
         if !errors.is_empty() {
             return Err(StartError::Providers(errors));
         }
+        let fetcher = fetcher(&config, None).map_err(StartError::Fetcher)?;
         let gateway = Arc::new(Self {
             plugins: ArcSwap::from_pointee(library.states()),
-            snapshot: ArcSwap::from_pointee(Snapshot::new(config, providers)),
+            snapshot: ArcSwap::from_pointee(Snapshot::new(config, providers, fetcher)),
             library: Mutex::new(library),
             config_error: ArcSwap::default(),
             metrics,
@@ -142,7 +147,8 @@ impl Gateway {
         if !errors.is_empty() {
             return Err(list(&errors));
         }
-        self.swap(before, Snapshot::new(Arc::clone(config), providers));
+        let fetcher = fetcher(config, Some(before))?;
+        self.swap(before, Snapshot::new(Arc::clone(config), providers, fetcher));
         Ok(())
     }
 
@@ -227,6 +233,16 @@ async fn build_one(
 fn plugin_names(config: &Config) -> Vec<&str> {
     let names: BTreeSet<&str> = config.providers.iter().map(|provider| provider.plugin.as_str()).collect();
     names.into_iter().collect()
+}
+
+/// What fetches media: the one from before, if nothing of its options has changed.
+fn fetcher(config: &Config, before: Option<&Snapshot>) -> Result<Arc<Fetcher>, String> {
+    if let Some(before) = before.filter(|before| before.config().fetch == config.fetch) {
+        return Ok(Arc::clone(before.fetcher()));
+    }
+    let config::Fetch { enabled, max_bytes, timeout, private_addresses, redirects } = config.fetch.clone();
+    let options = FetchOptions { enabled, max_bytes, timeout, private_addresses, redirects };
+    Fetcher::new(options).map(Arc::new).map_err(|error| error.to_string())
 }
 
 /// Keys of the configuration that a reload cannot change.

@@ -1,4 +1,4 @@
-//! A chat completion, from the canonical request to the answer.
+//! A request, from what the client sent to the answer.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -9,20 +9,25 @@ use hyper::HeaderMap;
 
 use super::account::Account;
 use super::attempt::{Attempt, attempt};
-use super::provider::Provider;
+use super::embeddings;
 use super::resolve::Target;
 use super::retry;
 use super::snapshot::Snapshot;
 use super::stream::Relay;
+use super::work::Work;
+use crate::chat::parsable;
 use crate::chat::request::Peek;
+use crate::dialect;
 use crate::error::{Cause, Error};
-use crate::plugin::{Call, Header, Operation};
+use crate::plugin::Operation;
 
-/// What a client wants.
-pub struct ChatRequest {
+/// What a client wants, in its own dialect.
+pub struct Request {
     /// The id that stands in the log and in the client's answer.
     pub id: Arc<str>,
-    /// The canonical document, as the client sent it.
+    /// What it asks for.
+    pub operation: Operation,
+    /// The document of that operation, as the client sent it.
     pub body: Bytes,
     /// What the host knows of the document.
     pub peek: Peek,
@@ -32,37 +37,46 @@ pub struct ChatRequest {
 
 /// What the client gets.
 pub enum Answer {
-    /// A canonical document.
+    /// A document of the operation.
     Whole {
         /// The document.
         body: Bytes,
-        /// Headers of the upstream's that clients look for.
+        /// What clients look for in headers.
         headers: HeaderMap,
     },
     /// A stream whose first chunk is there.
     Stream {
         /// What gives the chunks.
         relay: Box<Relay>,
-        /// Headers of the upstream's that clients look for.
+        /// What clients look for in headers.
         headers: HeaderMap,
     },
 }
 
-/// Answers a request for a chat completion, and takes note of it in `account`: for a stream, when it has ended.
-pub async fn chat(snapshot: &Snapshot, request: ChatRequest, mut account: Account) -> Result<Answer, (Error, Account)> {
+/// Answers a request, and takes note of it in `account`: for a stream, when it has ended.
+pub async fn answer(snapshot: &Snapshot, request: Request, mut account: Account) -> Result<Answer, (Error, Account)> {
     let target = match snapshot.resolve(&request.peek.model) {
         Ok(target) => target,
         Err(error) => return Err((error, account)),
     };
     account.set_target(&target.provider, &target.model);
-    let call = match call(&request, &target) {
-        Ok(call) => call,
+    if let Some(estimate) = estimate(&request, &target) {
+        return match estimate {
+            Ok(body) => {
+                account.succeeded();
+                Ok(Answer::Whole { body, headers: HeaderMap::new() })
+            }
+            Err(error) => Err((error, account)),
+        };
+    }
+    let mut work = match Work::new(&request, &target) {
+        Ok(work) => work,
         Err(error) => return Err((error, account)),
     };
     // A live stream has no limit in all: its parts have theirs.
-    let total = if call.stream { None } else { Some(target.provider.timeouts().total) };
+    let total = if work.call.stream { None } else { Some(target.provider.timeouts().total) };
     // Pinned here, since it is large: handing it on by value would copy kilobytes.
-    let outcome = within(total, pin!(attempts(&request, &target, &call, &mut account))).await;
+    let outcome = within(total, pin!(carry_out(&mut work, snapshot, &target, &mut account))).await;
     match outcome {
         Ok(Attempt::Whole { body, usage, headers }) => {
             account.set_usage(usage);
@@ -77,11 +91,42 @@ pub async fn chat(snapshot: &Snapshot, request: ChatRequest, mut account: Accoun
     }
 }
 
-/// Makes attempts until one succeeds, none is left, or the error is one that another attempt would not change.
-async fn attempts(
-    request: &ChatRequest,
+/// The size of a prompt where no upstream can tell it.
+fn estimate(request: &Request, target: &Target) -> Option<Result<Bytes, Error>> {
+    if request.operation != Operation::CountTokens || target.provider.supports(Operation::CountTokens) {
+        return None;
+    }
+    let count = dialect::messages::count_tokens(&request.body);
+    Some(count.map(|count| format!(r#"{{"input_tokens":{count}}}"#).into()))
+}
+
+async fn carry_out(
+    work: &mut Work,
+    snapshot: &Snapshot,
     target: &Target,
-    call: &Call,
+    account: &mut Account,
+) -> Result<Attempt, Error> {
+    if work.call.operation == Operation::Embeddings {
+        // Boxed: every chat would otherwise make room for what many batches need.
+        return Box::pin(embeddings::in_batches(work, snapshot, target, account)).await;
+    }
+    match attempts(work, snapshot, target, account).await? {
+        Attempt::Whole { body, usage, headers } => {
+            let body = match work.dialect()? {
+                Some(mut dialect) => dialect.answer(parsable(&String::from_utf8_lossy(&body)).as_bytes())?,
+                None => body,
+            };
+            Ok(Attempt::Whole { body, usage, headers })
+        }
+        stream @ Attempt::Stream { .. } => Ok(stream),
+    }
+}
+
+/// Makes attempts until one succeeds, none is left, or the error is one that another attempt would not change.
+pub(super) async fn attempts(
+    work: &mut Work,
+    snapshot: &Snapshot,
+    target: &Target,
     account: &mut Account,
 ) -> Result<Attempt, Error> {
     let provider = &target.provider;
@@ -91,7 +136,7 @@ async fn attempts(
     loop {
         made += 1;
         account.count_attempt();
-        let error = match attempt(request, provider, call).await {
+        let error = match attempt(work, snapshot, provider).await {
             Ok(attempt) => return Ok(attempt),
             Err(error) => error,
         };
@@ -105,35 +150,6 @@ async fn attempts(
         account.note_retry(&error);
         tokio::time::sleep(wait).await;
     }
-}
-
-fn call(request: &ChatRequest, target: &Target) -> Result<Call, Error> {
-    let provider = &target.provider;
-    if !provider.supports(Operation::Chat) {
-        let message = format!("The provider `{}` has no chat completions.", provider.name());
-        return Err(Error::invalid_field("model", message).with_code("unsupported_operation"));
-    }
-    Ok(Call {
-        operation: Operation::Chat,
-        model: target.model.clone(),
-        stream: request.peek.stream,
-        include_usage: request.peek.include_usage,
-        request_id: request.id.to_string(),
-        headers: forwarded_headers(&request.headers, provider),
-    })
-}
-
-/// Those of the client's headers that the operator lets through to the provider.
-fn forwarded_headers(headers: &HeaderMap, provider: &Provider) -> Vec<Header> {
-    let mut forwarded = Vec::new();
-    for name in provider.forward_headers() {
-        for value in headers.get_all(name) {
-            if let Ok(value) = value.to_str() {
-                forwarded.push(Header { name: name.as_str().to_owned(), value: value.to_owned() });
-            }
-        }
-    }
-    forwarded
 }
 
 async fn within<T>(

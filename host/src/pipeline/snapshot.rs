@@ -4,26 +4,35 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::provider::Provider;
-use crate::config::Config;
+use crate::config::{Config, ModelInfo};
+use crate::upstream::Fetcher;
 
 /// The configuration and the providers, as they were at one moment. Never changed, only replaced.
 pub struct Snapshot {
     config: Arc<Config>,
     providers: Vec<Provider>,
+    fetcher: Arc<Fetcher>,
 }
 
 /// A model as `GET /v1/models` lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ListedModel {
     /// What a client asks for.
     pub id: String,
     /// The provider that answers.
     pub owned_by: String,
+    /// What is known of it, under the provider's own name.
+    pub facts: ModelInfo,
 }
 
 impl Snapshot {
-    pub(super) fn new(config: Arc<Config>, providers: Vec<Provider>) -> Self {
-        Self { config, providers }
+    pub(super) fn new(config: Arc<Config>, providers: Vec<Provider>, fetcher: Arc<Fetcher>) -> Self {
+        Self { config, providers, fetcher }
+    }
+
+    /// What fetches media that requests refer to.
+    pub(super) fn fetcher(&self) -> &Arc<Fetcher> {
+        &self.fetcher
     }
 
     /// The configuration.
@@ -48,15 +57,17 @@ impl Snapshot {
         let mut listed = Vec::new();
         for model in &self.config.models {
             taken.insert(model.name.clone());
-            listed.push(ListedModel { id: model.name.clone(), owned_by: model.target.provider.clone() });
+            let owned_by = model.target.provider.clone();
+            let facts = self.provider(&owned_by).map(|provider| provider.facts(&model.target.model));
+            listed.push(ListedModel { id: model.name.clone(), owned_by, facts: facts.unwrap_or_default() });
         }
         for provider in &self.providers {
             for model in provider.models() {
                 // `x/y` would be taken for the model `y` of a provider `x`, if there is one.
-                let misleads = model.split_once('/').is_some_and(|(prefix, _)| self.provider(prefix).is_some());
-                let is_free = !misleads && taken.insert(model.clone());
-                let id = if is_free { model } else { format!("{}/{model}", provider.name()) };
-                listed.push(ListedModel { id, owned_by: provider.name().to_owned() });
+                let misleads = model.id.split_once('/').is_some_and(|(prefix, _)| self.provider(prefix).is_some());
+                let is_free = !misleads && taken.insert(model.id.clone());
+                let id = if is_free { model.id.clone() } else { format!("{}/{}", provider.name(), model.id) };
+                listed.push(ListedModel { id, owned_by: provider.name().to_owned(), facts: model });
             }
         }
         listed
@@ -78,6 +89,6 @@ impl Snapshot {
         }
         let (provider, model) = id.split_once('/')?;
         let provider = self.provider(provider).filter(|provider| provider.has_model(model))?;
-        Some(ListedModel { id: id.to_owned(), owned_by: provider.name().to_owned() })
+        Some(ListedModel { id: id.to_owned(), owned_by: provider.name().to_owned(), facts: provider.facts(model) })
     }
 }

@@ -1,34 +1,35 @@
 //! A streamed answer on its way to the client.
 //!
-//! Whatever the upstream sends, the client sees one grammar (`chat::stream`), framed as server-sent events and ended
-//! by `[DONE]`. Events that conform are relayed as the bytes they came as; from the first one that does not, the
-//! plugin translates the rest. Nothing is read from the upstream before the client has taken what was read already.
+//! Whatever the upstream sends, the client sees the one [grammar] of its operation, told in its own dialect by a
+//! [voice]. Events that conform are relayed as the bytes they came as; from the first one that does not, the plugin
+//! translates the rest. Nothing is read from the upstream before the client has taken what was read already.
 
+mod grammar;
 mod silence;
 mod source;
+mod voice;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
+use self::grammar::Grammar;
 use self::silence::Silence;
 use self::source::Source;
+use self::voice::Voice;
 use super::account::Account;
-use super::chat::ChatRequest;
 use super::provider::Provider;
-use crate::chat::stream::{Sequence, Verdict};
+use super::work::Work;
+use crate::chat::stream::Verdict;
 use crate::error::Error;
-use crate::plugin::{self, Call, Position, ResponseHead, ResponseMode, UpstreamRequest};
+use crate::plugin::{self, Position, ResponseHead, ResponseMode, UpstreamRequest};
 use crate::upstream::{Batch, Event, Events};
 
 const DONE: &str = "[DONE]";
-const DONE_EVENT: &[u8] = b"data: [DONE]\n\n";
-
-/// What keeps proxies on the way from closing a stream while the upstream thinks.
-const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 
 /// A streamed answer. Dropping it cancels the upstream's call.
 pub struct Relay {
     source: Source,
-    sequence: Sequence,
+    grammar: Grammar,
+    voice: Voice,
     silence: Silence,
     /// What `open` has read ahead.
     first: Option<Bytes>,
@@ -48,31 +49,29 @@ impl Relay {
     /// keeps its HTTP status.
     pub(super) async fn open(
         provider: &Provider,
-        request: &ChatRequest,
-        call: &Call,
+        work: &mut Work,
         upstream: &UpstreamRequest,
         head: ResponseHead,
         events: Events,
     ) -> Result<Self, Error> {
         let timeouts = provider.timeouts();
-        let source = Source::upstream(provider, request, call, upstream.carry.clone(), head, events);
+        let source = Source::upstream(provider, work, upstream.carry.clone(), head, events);
         let source = match upstream.response {
             ResponseMode::Forward => source,
             ResponseMode::Decode => Box::pin(source.decoding(None)).await?,
         };
         let silence = Silence::new(timeouts.first_byte, timeouts.idle);
-        Self::begin(source, Sequence::new(call.include_usage).with_model(&*call.model), silence).await
+        Self::begin(source, work, silence).await
     }
 
     /// Opens the stream of a plugin that answers by itself.
-    pub(super) async fn local(chunks: Vec<String>, request: &ChatRequest, call: &Call) -> Result<Self, Error> {
-        let silence = Silence::unbounded();
-        let sequence = Sequence::new(request.peek.include_usage).with_model(&*call.model);
-        Self::begin(Source::Local(chunks.into_iter()), sequence, silence).await
+    pub(super) async fn local(chunks: Vec<String>, work: &mut Work) -> Result<Self, Error> {
+        Self::begin(Source::Local(chunks.into_iter()), work, Silence::unbounded()).await
     }
 
-    async fn begin(source: Source, sequence: Sequence, silence: Silence) -> Result<Self, Error> {
-        let mut relay = Self { source, sequence, silence, first: None, account: None };
+    async fn begin(source: Source, work: &mut Work, silence: Silence) -> Result<Self, Error> {
+        let (grammar, voice) = (Grammar::of(&work.call), Voice::of(work.dialect()?));
+        let mut relay = Self { source, grammar, voice, silence, first: None, account: None };
         loop {
             match relay.step().await? {
                 Step::Bytes(bytes) if bytes.is_empty() => {}
@@ -109,7 +108,7 @@ impl Relay {
                 // A sign of life of the upstream becomes one for the client.
                 Ok(Step::Bytes(bytes)) if bytes.is_empty() => {
                     if self.silence.was_long() {
-                        return Some(Bytes::from_static(KEEP_ALIVE));
+                        return Some(self.voice.keep_alive());
                     }
                 }
                 Ok(Step::Bytes(bytes)) => return Some(bytes),
@@ -129,7 +128,7 @@ impl Relay {
             Source::Local(chunks) => match chunks.next() {
                 Some(chunk) => {
                     let mut out = BytesMut::new();
-                    write_chunk(&mut self.sequence, chunk, &mut out)?;
+                    self.say(chunk, &mut out)?;
                     Ok(Step::Bytes(out.freeze()))
                 }
                 None => Ok(Step::Ended),
@@ -154,15 +153,15 @@ impl Relay {
                 self.end_source();
                 return Ok(out.or_ended());
             }
-            match self.sequence.admit(event.data()) {
-                Verdict::Relay => out.push(event.to_canonical()),
+            match self.grammar.admit(event.data()) {
+                Verdict::Relay => self.voice.relay(&event, &mut out)?,
                 Verdict::Drop => {}
                 verdict => {
                     tracing::debug!("a stream is handed to the plugin: {verdict:?}");
                     let rest: Vec<Event> = std::iter::once(event).chain(events).collect();
                     for event in rest.iter().filter(|event| memchr::memmem::find(event.data(), b"\"usage\"").is_some())
                     {
-                        self.sequence.note_usage(event.text());
+                        self.grammar.note_usage(event.text());
                     }
                     return Box::pin(self.take_over(out, rest)).await;
                 }
@@ -173,7 +172,7 @@ impl Relay {
 
     /// Hands the stream to the plugin, from these events on.
     async fn take_over(&mut self, out: Out, rest: Vec<Event>) -> Result<Step, Error> {
-        let position = self.sequence.position();
+        let position = self.grammar.position();
         let position = position.map(|(id, created, model)| Position { id: id.into(), created, model: model.into() });
         let source = std::mem::replace(&mut self.source, Source::Ended);
         // Rare and large: boxed, so that the streams that need it not do not keep room for it.
@@ -220,9 +219,27 @@ impl Relay {
     fn write_all(&mut self, chunks: Vec<String>) -> Result<Bytes, Error> {
         let mut out = BytesMut::with_capacity(chunks.iter().map(|chunk| chunk.len() + 8).sum());
         for chunk in chunks {
-            write_chunk(&mut self.sequence, chunk, &mut out)?;
+            self.say(chunk, &mut out)?;
         }
         Ok(out.freeze())
+    }
+
+    /// Tells the client one chunk of a plugin's, made to conform where it does not.
+    fn say(&mut self, chunk: String, out: &mut BytesMut) -> Result<(), Error> {
+        // A line end can only stand between tokens; inside an event it would start a new field.
+        let chunk = if memchr::memchr2(b'\n', b'\r', chunk.as_bytes()).is_some() {
+            chunk.replace(['\n', '\r'], " ")
+        } else {
+            chunk
+        };
+        match self.grammar.admit(chunk.as_bytes()) {
+            Verdict::Relay => self.voice.chunk(&chunk, out),
+            Verdict::Drop => Ok(()),
+            Verdict::Failed(error) => Err(error),
+            Verdict::Departs(reason) => {
+                self.grammar.repair(&chunk, reason)?.iter().try_for_each(|chunk| self.voice.chunk(chunk, out))
+            }
+        }
     }
 
     /// What is left when the upstream has closed the stream: an event that stood unfinished, and what the plugin owes.
@@ -265,20 +282,20 @@ impl Relay {
         }
     }
 
-    /// The end of a complete answer: the usage that is still owed, and `[DONE]`.
+    /// The end of a complete answer, with the usage that is still owed.
     async fn close(&mut self) -> Result<Bytes, Error> {
         self.end_source();
-        let usage = self.sequence.end()?;
-        self.source = Source::Ended;
+        let usage = self.grammar.end()?;
         let mut out = BytesMut::new();
         if let Some(usage) = usage {
-            write_event(&usage, &mut out);
+            self.voice.chunk(&usage, &mut out)?;
         }
-        out.put_slice(DONE_EVENT);
+        self.source = Source::Ended;
+        self.voice.end(&mut out);
         Ok(out.freeze())
     }
 
-    /// The end of an answer that broke off: an event that SDKs raise as an error, and `[DONE]`.
+    /// The end of an answer that broke off, in the form that SDKs raise as an error.
     fn fail(&mut self, error: Error) -> Bytes {
         self.source = Source::Ended;
         let mut out = BytesMut::new();
@@ -286,8 +303,7 @@ impl Relay {
             Some(account) => account.scrub(error),
             None => error,
         };
-        write_event(&error.to_json(), &mut out);
-        out.put_slice(DONE_EVENT);
+        self.voice.fail(&error, &mut out);
         self.settle(Some(error));
         out.freeze()
     }
@@ -295,7 +311,7 @@ impl Relay {
     /// Closes the account, once.
     fn settle(&mut self, error: Option<Error>) {
         let Some(mut account) = self.account.take() else { return };
-        account.set_usage(self.sequence.usage());
+        account.set_usage(self.grammar.usage());
         match error {
             Some(error) => account.failed(&error),
             None => account.succeeded(),
@@ -307,37 +323,9 @@ impl Drop for Relay {
     /// The client left before the end: what it used until then is still counted.
     fn drop(&mut self) {
         if let Some(account) = &mut self.account {
-            account.set_usage(self.sequence.usage());
+            account.set_usage(self.grammar.usage());
         }
     }
-}
-
-/// Frames one chunk of a plugin's, made to conform where it does not.
-fn write_chunk(sequence: &mut Sequence, chunk: String, out: &mut BytesMut) -> Result<(), Error> {
-    // A line end can only stand between tokens; inside an event it would start a new field.
-    let chunk = if memchr::memchr2(b'\n', b'\r', chunk.as_bytes()).is_some() {
-        chunk.replace(['\n', '\r'], " ")
-    } else {
-        chunk
-    };
-    match sequence.admit(chunk.as_bytes()) {
-        Verdict::Relay => write_event(&chunk, out),
-        Verdict::Drop => {}
-        Verdict::Failed(error) => return Err(error),
-        Verdict::Departs(_) => {
-            for chunk in sequence.repair(&chunk)? {
-                write_event(&chunk, out);
-            }
-        }
-    }
-    Ok(())
-}
-
-fn write_event(data: &str, out: &mut BytesMut) {
-    out.reserve(data.len() + 8);
-    out.put_slice(b"data: ");
-    out.put_slice(data.as_bytes());
-    out.put_slice(b"\n\n");
 }
 
 fn is_json(data: &[u8]) -> bool {
@@ -362,6 +350,14 @@ impl Out {
                 self.more.extend_from_slice(&event);
             }
         }
+    }
+
+    /// Where bytes that are no slices of what came are added.
+    fn buffer(&mut self) -> &mut BytesMut {
+        if let Some(first) = self.first.take() {
+            self.more.extend_from_slice(&first);
+        }
+        &mut self.more
     }
 
     fn is_empty(&self) -> bool {

@@ -6,7 +6,7 @@ use tokio::sync::OnceCell;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, PoolConcurrencyLimitError, Store};
 
-use super::bindings::exports::weir::plugin::provider::Descriptor as ContractDescriptor;
+use super::bindings::exports::weir::plugin::provider::{Descriptor as ContractDescriptor, RateLimitHeader};
 use super::bindings::weir::plugin::types::Operation;
 use super::bindings::{ProviderPlugin as Bindings, ProviderPluginPre as Pre};
 use super::cache::digest;
@@ -49,6 +49,10 @@ pub struct Descriptor {
     pub summary: String,
     /// What it can do.
     pub operations: Vec<Operation>,
+    /// The headers in which its upstream tells of rate limits.
+    pub rate_limits: Vec<RateLimitHeader>,
+    /// How many inputs one request for embeddings may have.
+    pub embedding_inputs: Option<u32>,
     /// The JSON Schema of its settings.
     pub settings_schema: serde_json::Value,
 }
@@ -59,6 +63,11 @@ impl Operation {
         match self {
             Self::Chat => "chat",
             Self::Models => "models",
+            Self::Embeddings => "embeddings",
+            Self::Completions => "completions",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::CountTokens => "count-tokens",
         }
     }
 }
@@ -189,10 +198,11 @@ async fn call_describe(bindings: &Bindings, store: &mut Store<State>) -> wasmtim
 }
 
 fn check_descriptor(descriptor: ContractDescriptor) -> Result<Descriptor, LoadError> {
-    let ContractDescriptor { name, version, summary, operations, settings_schema } = descriptor;
+    let ContractDescriptor { name, version, summary, operations, rate_limits, embedding_inputs, settings_schema } =
+        descriptor;
     let settings_schema = serde_json::from_str(&settings_schema)
         .map_err(|error| LoadError::Failed(format!("its settings schema is not JSON: {error}")))?;
     jsonschema::validator_for(&settings_schema)
         .map_err(|error| LoadError::Failed(format!("its settings schema is not a JSON Schema: {error}")))?;
-    Ok(Descriptor { name, version, summary, operations, settings_schema })
+    Ok(Descriptor { name, version, summary, operations, rate_limits, embedding_inputs, settings_schema })
 }

@@ -18,8 +18,8 @@ mod quarantine;
 mod sandbox;
 
 pub use bindings::exports::weir::plugin::provider::{
-    Auth, Call, Encoded, Event, FieldEdit, Framing, Position, Progress, RequestBody, ResponseHead, ResponseMode,
-    UpstreamRequest,
+    Auth, Call, Encoded, Event, FieldEdit, Framing, Position, Progress, RateLimit, RateLimitHeader, RequestBody,
+    ResponseHead, ResponseMode, UpstreamRequest,
 };
 pub use bindings::weir::plugin::types::{Failure, FailureKind, Header, Operation};
 pub use call::{CallError, FUNCTIONS, Fault};

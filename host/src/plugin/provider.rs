@@ -304,8 +304,10 @@ fn encoded_bytes(encoded: &Encoded) -> usize {
                 }
             };
             let headers: usize = request.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
-            body + headers + request.path.len() + request.carry.as_ref().map_or(0, String::len)
+            let dropped: usize = request.dropped.iter().map(String::len).sum();
+            body + headers + dropped + request.path.len() + request.carry.as_ref().map_or(0, String::len)
         }
+        Encoded::Fetch(urls) => urls.iter().map(String::len).sum(),
         Encoded::Answer(document) => document.len(),
         Encoded::Chunks(chunks) => chunks.iter().map(String::len).sum(),
     }

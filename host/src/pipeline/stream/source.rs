@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::pipeline::chat::ChatRequest;
 use crate::pipeline::failure;
 use crate::pipeline::provider::Provider;
+use crate::pipeline::work::Work;
 use crate::plugin::{Call, CallError, Event, Position, Progress, ResponseHead, StreamDecoder};
 use crate::upstream::Events;
 
@@ -37,8 +37,7 @@ pub(super) struct Upstream {
 impl Source {
     pub(super) fn upstream(
         provider: &Provider,
-        request: &ChatRequest,
-        call: &Call,
+        work: &Work,
         carry: Option<String>,
         head: ResponseHead,
         events: Events,
@@ -48,8 +47,8 @@ impl Source {
             decoder: None,
             has_ended: false,
             provider: provider.clone(),
-            id: Arc::clone(&request.id),
-            call: call.clone(),
+            id: Arc::clone(&work.id),
+            call: work.call.clone(),
             carry,
             head,
         }))

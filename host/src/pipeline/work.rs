@@ -1,0 +1,119 @@
+//! What one target is asked to do for a request: the request itself where the target speaks the client's dialect,
+//! else the canonical chat that it stands for.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::HeaderMap;
+
+use super::provider::Provider;
+use super::request::Request;
+use super::resolve::Target;
+use crate::chat::request::Peek;
+use crate::dialect::native::{Named, Native};
+use crate::dialect::{self, Dialect, Translated};
+use crate::error::Error;
+use crate::plugin::{Call, Header, Operation};
+
+/// Translates a request of another dialect into a canonical chat.
+type Translate = fn(&[u8], &str) -> Result<Translated, Error>;
+
+/// What one target is asked to do.
+pub(super) struct Work {
+    /// The id of the request.
+    pub(super) id: Arc<str>,
+    /// What is asked for.
+    pub(super) call: Call,
+    /// The document: that of `call.operation`.
+    pub(super) body: Bytes,
+    /// What the host knows of it.
+    pub(super) peek: Peek,
+    /// How the client is told what comes of it, if it is not told as it comes.
+    dialect: Option<Box<dyn Dialect>>,
+    /// What was translated, and how: an attempt that comes to nothing leaves a dialect that has begun to tell.
+    translated: Option<(Bytes, Translate)>,
+}
+
+impl Work {
+    /// Asks a target for what the client wants, in the client's own dialect or translated.
+    pub(super) fn new(request: &Request, target: &Target) -> Result<Self, Error> {
+        let provider = &target.provider;
+        if provider.supports(request.operation) {
+            let (body, peek) = (request.body.clone(), request.peek.clone());
+            return Ok(Self::of(request, target, request.operation, body, peek));
+        }
+        let translate: Translate = match request.operation {
+            Operation::Completions => dialect::completions::request,
+            Operation::Responses => dialect::responses::request,
+            Operation::Messages => dialect::messages::request,
+            other => return Err(lacking(provider, other)),
+        };
+        if !provider.supports(Operation::Chat) {
+            return Err(lacking(provider, request.operation));
+        }
+        let Translated { document, back } = translate(&request.body, &request.id)?;
+        let peek = Peek::chat(document.as_bytes(), None)?;
+        let mut work = Self::of(request, target, Operation::Chat, document.into(), peek);
+        work.dialect = Some(back);
+        work.translated = Some((request.body.clone(), translate));
+        Ok(work)
+    }
+
+    fn of(request: &Request, target: &Target, operation: Operation, body: Bytes, peek: Peek) -> Self {
+        let call = Call {
+            operation,
+            model: target.model.clone(),
+            stream: peek.stream,
+            include_usage: peek.include_usage,
+            request_id: request.id.to_string(),
+            headers: forwarded_headers(&request.headers, &target.provider),
+        };
+        Self { id: Arc::clone(&request.id), call, body, peek, dialect: None, translated: None }
+    }
+
+    /// The same for another document of the same operation.
+    pub(super) fn with_document(&self, document: Bytes, peek: Peek) -> Self {
+        let (id, call) = (Arc::clone(&self.id), self.call.clone());
+        Self { id, call, body: document, peek, dialect: None, translated: None }
+    }
+
+    /// How the client is told what comes of an attempt, for one that has just begun. `None`: as it comes.
+    pub(super) fn dialect(&mut self) -> Result<Option<Box<dyn Dialect>>, Error> {
+        if let Some(native) = native(self.call.operation).filter(|native| *native != Native::Completions) {
+            return Ok(Some(Box::new(Named::new(native))));
+        }
+        match (self.dialect.take(), &self.translated) {
+            (None, Some((body, translate))) => translate(body, &self.id).map(|translated| Some(translated.back)),
+            (dialect, _) => Ok(dialect),
+        }
+    }
+}
+
+/// The dialect of an operation whose documents the host only passes on.
+pub(super) fn native(operation: Operation) -> Option<Native> {
+    match operation {
+        Operation::Chat | Operation::Models | Operation::Embeddings => None,
+        Operation::Completions => Some(Native::Completions),
+        Operation::Responses => Some(Native::Responses),
+        Operation::Messages => Some(Native::Messages),
+        Operation::CountTokens => Some(Native::CountTokens),
+    }
+}
+
+fn lacking(provider: &Provider, operation: Operation) -> Error {
+    let message = format!("The provider `{}` does not offer `{}`.", provider.name(), operation.name());
+    Error::invalid_field("model", message).with_code("unsupported_operation")
+}
+
+/// Those of the client's headers that the operator lets through to the provider.
+fn forwarded_headers(headers: &HeaderMap, provider: &Provider) -> Vec<Header> {
+    let mut forwarded = Vec::new();
+    for name in provider.forward_headers() {
+        for value in headers.get_all(name) {
+            if let Ok(value) = value.to_str() {
+                forwarded.push(Header { name: name.as_str().to_owned(), value: value.to_owned() });
+            }
+        }
+    }
+    forwarded
+}
