@@ -79,16 +79,13 @@ fn upstream_request(
     };
     UpstreamRequest {
         method: method.to_owned(),
-        path: path.to_owned(),
         headers,
         body,
         auth: match settings.auth {
             Credential::XApiKey => Auth::Header("x-api-key".to_owned()),
             Credential::Bearer => Auth::Bearer,
         },
-        framing: Framing::Sse,
-        response: ResponseMode::Decode,
-        carry: None,
+        ..UpstreamRequest::get(path)
     }
 }
 

@@ -35,6 +35,7 @@ impl Provider for Anthropic {
             summary: "Speaks the Anthropic Messages API.".to_owned(),
             operations: vec![Operation::Chat, Operation::Models],
             settings_schema: settings::SCHEMA.to_owned(),
+            ..Descriptor::default()
         }
     }
 
@@ -46,6 +47,7 @@ impl Provider for Anthropic {
         match call.operation {
             Operation::Chat => encode::chat(&self.settings, call, document).map(Encoded::Send),
             Operation::Models => Ok(Encoded::Send(encode::models(&self.settings, call))),
+            other => Err(Failure::no_operation(other)),
         }
     }
 
@@ -56,6 +58,7 @@ impl Provider for Anthropic {
         match call.operation {
             Operation::Chat => decode::answer(call, carry == Some(encode::LEGACY), body),
             Operation::Models => models::list(body),
+            other => Err(Failure::no_operation(other)),
         }
     }
 

@@ -1,21 +1,18 @@
 //! The provider for the OpenAI API, and for the many upstreams that speak it with an accent.
 //!
-//! The canonical form inside Weir is OpenAI's own, so a request is the client's document with a few fields changed
-//! ([`encode`]), and an answer that conforms is relayed by the host without asking this plugin. What does not conform
-//! comes here: whole answers to [`answer`], streams to [`stream`], fields of the wrong shape to [`straighten`].
-//! `README.md` lists what is understood.
+//! What such upstreams have in common is in [`weir_plugin::dialect`]: which fields of a request are changed, and what
+//! becomes of answers and streams that do not conform. Here are the [`settings`] that say how one of them differs, and
+//! the requests that follow from those ([`encode`]). `README.md` lists what is understood.
 
-mod answer;
+mod citations;
 mod encode;
-mod models;
 mod settings;
-mod straighten;
-mod stream;
 
-use weir_plugin::{Call, Descriptor, Encoded, Failure, Operation, Position, Provider, ResponseHead, openai};
+use weir_plugin::dialect;
+use weir_plugin::{Call, Descriptor, Encoded, Failure, Operation, Position, Provider, RateLimitHeader, ResponseHead};
 
+use citations::CitedStream;
 pub use settings::Settings;
-pub use stream::Stream;
 
 weir_plugin::export_provider!(OpenAi);
 
@@ -27,15 +24,17 @@ pub struct OpenAi {
 
 impl Provider for OpenAi {
     type Settings = Settings;
-    type Decoder = Stream;
+    type Decoder = CitedStream;
 
     fn describe() -> Descriptor {
         Descriptor {
             name: "openai".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            summary: "Speaks the OpenAI Chat Completions API, and repairs what its dialects do differently.".to_owned(),
-            operations: vec![Operation::Chat, Operation::Models],
-            settings_schema: settings::SCHEMA.to_owned(),
+            summary: "Speaks the OpenAI API, and repairs what its dialects do differently.".to_owned(),
+            operations: dialect::OPERATIONS.to_vec(),
+            rate_limits: RateLimitHeader::list(dialect::RATE_LIMITS),
+            embedding_inputs: Some(dialect::EMBEDDING_INPUTS),
+            settings_schema: settings::schema(),
         }
     }
 
@@ -44,25 +43,23 @@ impl Provider for OpenAi {
     }
 
     fn encode(&self, call: &Call, document: &str) -> Result<Encoded, Failure> {
-        match call.operation {
-            Operation::Chat => encode::chat(&self.settings, call, document).map(Encoded::Send),
-            Operation::Models => Ok(Encoded::Send(encode::models(&self.settings, call))),
-        }
+        encode::request(&self.settings, call, document).map(Encoded::Send)
     }
 
     fn decode(&self, call: &Call, _carry: Option<&str>, head: &ResponseHead, body: &str) -> Result<String, Failure> {
-        // Some upstreams keep the connection alive with blanks before the document.
-        let body = body.trim_start_matches('\u{feff}').trim();
-        if !(200..300).contains(&head.status) {
-            return Err(openai::failure(head.status, body));
-        }
+        let answer =
+            dialect::decode(call, self.settings.own.embedding_numbers, head, body).map_err(|mut failure| {
+                failure.retryable &= !self.settings.own.not_retried.contains(&head.status);
+                failure
+            })?;
         match call.operation {
-            Operation::Chat => answer::answer(call, head.status, body),
-            Operation::Models => models::list(head.status, body),
+            Operation::Chat if self.settings.own.citations => citations::annotate(answer),
+            _ => Ok(answer),
         }
     }
 
-    fn stream(&self, call: Call, _: Option<String>, head: ResponseHead, resume: Option<Position>) -> Stream {
-        Stream::new(call, head.status, resume)
+    fn stream(&self, call: Call, _: Option<String>, head: ResponseHead, resume: Option<Position>) -> CitedStream {
+        let cites = self.settings.own.citations && call.operation == Operation::Chat;
+        CitedStream::new(dialect::Stream::new(call, &head, resume), cites)
     }
 }
