@@ -7,7 +7,7 @@ mod tools;
 
 use weir_plugin::openai::{self, ChatRequest};
 use weir_plugin::serde_json::{Map, Value};
-use weir_plugin::{Auth, Call, Failure, Framing, Header, RequestBody, ResponseMode, UpstreamRequest};
+use weir_plugin::{Auth, Call, Failure, Header, RequestBody, UpstreamRequest};
 
 use self::messages::Conversation;
 use self::parameters::Thought;
@@ -25,7 +25,7 @@ const OWN_HEADERS: [&str; 7] =
 /// Translates a chat request.
 pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<UpstreamRequest, Failure> {
     let request: ChatRequest = openai::parse(document)?;
-    parameters::check(settings, &request)?;
+    let dropped = parameters::check(settings, &request)?;
     let conversation = Conversation::of(request.messages())?;
     let tools = Tools::of(&request)?;
     let may_think = !tools.forced && !conversation.calls_without_thinking;
@@ -53,29 +53,31 @@ pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<Upstream
     json.close('}');
     Ok(UpstreamRequest {
         carry: tools::is_legacy(&request).then(|| LEGACY.to_owned()),
-        ..upstream_request(settings, call, "POST", "/v1/messages", json.into_string(), &request.extra)
+        dropped,
+        ..upstream_request(settings, call, "/v1/messages", RequestBody::Document(json.into_string()), &request.extra)
     })
 }
 
 /// The request for the list of models. A thousand is the most that a page can hold.
 pub fn models(settings: &Settings, call: &Call) -> UpstreamRequest {
-    upstream_request(settings, call, "GET", "/v1/models?limit=1000", String::new(), &Map::new())
+    upstream_request(settings, call, "/v1/models?limit=1000", RequestBody::None, &Map::new())
 }
 
-fn upstream_request(
+/// A request with the headers and the credential that all of them have. Without a body it is a `GET`.
+pub fn upstream_request(
     settings: &Settings,
     call: &Call,
-    method: &str,
     path: &str,
-    body: String,
+    body: RequestBody,
     fields: &Map<String, Value>,
 ) -> UpstreamRequest {
     let mut headers = headers(settings, call, fields);
-    let body = if body.is_empty() {
-        RequestBody::None
-    } else {
-        headers.push(header("content-type", "application/json"));
-        RequestBody::Document(body)
+    let method = match body {
+        RequestBody::None => "GET",
+        _ => {
+            headers.push(header("content-type", "application/json"));
+            "POST"
+        }
     };
     UpstreamRequest {
         method: method.to_owned(),

@@ -10,14 +10,32 @@ mod encode;
 mod failure;
 mod json;
 mod models;
+mod native;
 mod settings;
 mod stream;
 mod wire;
 
-use weir_plugin::{Call, Descriptor, Encoded, Failure, Operation, Position, Provider, ResponseHead, export_provider};
+use weir_plugin::{
+    Call, Descriptor, Encoded, Event, Failure, Operation, Position, Progress, Provider, RateLimit, RateLimitHeader,
+    ResponseHead, StreamDecoder, export_provider,
+};
 
+pub use crate::native::Relay;
 pub use crate::settings::Settings;
 pub use crate::stream::Stream;
+
+/// The headers of the rate limits. Tokens are those of prompts and answers together where the account has such a limit.
+const RATE_LIMITS: [(&str, RateLimit); 9] = [
+    ("anthropic-ratelimit-requests-limit", RateLimit::LimitRequests),
+    ("anthropic-ratelimit-requests-remaining", RateLimit::RemainingRequests),
+    ("anthropic-ratelimit-requests-reset", RateLimit::ResetRequests),
+    ("anthropic-ratelimit-tokens-limit", RateLimit::LimitTokens),
+    ("anthropic-ratelimit-input-tokens-limit", RateLimit::LimitTokens),
+    ("anthropic-ratelimit-tokens-remaining", RateLimit::RemainingTokens),
+    ("anthropic-ratelimit-input-tokens-remaining", RateLimit::RemainingTokens),
+    ("anthropic-ratelimit-tokens-reset", RateLimit::ResetTokens),
+    ("anthropic-ratelimit-input-tokens-reset", RateLimit::ResetTokens),
+];
 
 /// The provider, with its settings.
 pub struct Anthropic {
@@ -26,14 +44,15 @@ pub struct Anthropic {
 
 impl Provider for Anthropic {
     type Settings = Settings;
-    type Decoder = Stream;
+    type Decoder = Decoder;
 
     fn describe() -> Descriptor {
         Descriptor {
             name: "anthropic".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            summary: "Speaks the Anthropic Messages API.".to_owned(),
-            operations: vec![Operation::Chat, Operation::Models],
+            summary: "Speaks the Anthropic Messages API, to clients of that API as well.".to_owned(),
+            operations: vec![Operation::Chat, Operation::Models, Operation::Messages, Operation::CountTokens],
+            rate_limits: RateLimitHeader::list(&RATE_LIMITS),
             settings_schema: settings::SCHEMA.to_owned(),
             ..Descriptor::default()
         }
@@ -47,6 +66,9 @@ impl Provider for Anthropic {
         match call.operation {
             Operation::Chat => encode::chat(&self.settings, call, document).map(Encoded::Send),
             Operation::Models => Ok(Encoded::Send(encode::models(&self.settings, call))),
+            Operation::Messages | Operation::CountTokens => {
+                native::encode(&self.settings, call, document).map(Encoded::Send)
+            }
             other => Err(Failure::no_operation(other)),
         }
     }
@@ -58,12 +80,40 @@ impl Provider for Anthropic {
         match call.operation {
             Operation::Chat => decode::answer(call, carry == Some(encode::LEGACY), body),
             Operation::Models => models::list(body),
+            Operation::Messages | Operation::CountTokens => Err(native::no_answer(body)),
             other => Err(Failure::no_operation(other)),
         }
     }
 
-    fn stream(&self, call: Call, carry: Option<String>, _: ResponseHead, _: Option<Position>) -> Stream {
-        Stream::new(call, carry.as_deref() == Some(encode::LEGACY))
+    fn stream(&self, call: Call, carry: Option<String>, _: ResponseHead, _: Option<Position>) -> Decoder {
+        match call.operation {
+            Operation::Messages => Decoder::Native(native::Relay),
+            _ => Decoder::Chat(Stream::new(call, carry.as_deref() == Some(encode::LEGACY))),
+        }
+    }
+}
+
+/// The translation of a stream, or the passing on of one.
+pub enum Decoder {
+    /// As canonical chunks.
+    Chat(Stream),
+    /// As it comes.
+    Native(native::Relay),
+}
+
+impl StreamDecoder for Decoder {
+    fn push(&mut self, events: Vec<Event>) -> Result<Progress, Failure> {
+        match self {
+            Self::Chat(stream) => stream.push(events),
+            Self::Native(relay) => relay.push(events),
+        }
+    }
+
+    fn finish(&mut self) -> Result<Vec<String>, Failure> {
+        match self {
+            Self::Chat(stream) => stream.finish(),
+            Self::Native(relay) => relay.finish(),
+        }
     }
 }
 

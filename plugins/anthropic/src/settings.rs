@@ -16,8 +16,6 @@ pub struct Settings {
     pub default_max_tokens: u64,
     /// What becomes of a temperature above 1, the end of Anthropic's range.
     pub temperature: Temperature,
-    /// What becomes of parameters that Anthropic has nothing like.
-    pub unsupported_parameters: Unsupported,
     /// What becomes of top-level fields that are neither OpenAI's nor known here.
     pub unknown_parameters: Unknown,
     /// What becomes of `response_format: {"type":"json_object"}`.
@@ -46,16 +44,6 @@ pub enum Temperature {
     Scale,
     /// It is sent as it is.
     Forward,
-}
-
-/// What becomes of `seed`, `logprobs`, penalties and the like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unsupported {
-    /// They are left out.
-    Drop,
-    /// The request is refused.
-    Refuse,
 }
 
 /// What becomes of unknown top-level fields.
@@ -102,7 +90,6 @@ impl Default for Settings {
             auth: Credential::XApiKey,
             default_max_tokens: 4096,
             temperature: Temperature::Clamp,
-            unsupported_parameters: Unsupported::Drop,
             unknown_parameters: Unknown::Forward,
             json_object: JsonObject::Instruct,
             reasoning: Reasoning::Auto,
@@ -121,7 +108,6 @@ pub const SCHEMA: &str = r#"{
         "auth": { "enum": ["x-api-key", "bearer"], "default": "x-api-key" },
         "default_max_tokens": { "type": "integer", "minimum": 1, "default": 4096 },
         "temperature": { "enum": ["clamp", "scale", "forward"], "default": "clamp" },
-        "unsupported_parameters": { "enum": ["drop", "refuse"], "default": "drop" },
         "unknown_parameters": { "enum": ["forward", "drop"], "default": "forward" },
         "json_object": { "enum": ["instruct", "refuse"], "default": "instruct" },
         "reasoning": { "enum": ["auto", "effort", "adaptive", "budget", "drop"], "default": "auto" }
@@ -140,7 +126,7 @@ mod tests {
             properties.iter().map(|(name, property)| (name.clone(), property["default"].clone())).collect();
         let settings: Settings = serde_json::from_value(defaults.into()).unwrap();
         assert_eq!(format!("{settings:?}"), format!("{:?}", Settings::default()));
-        assert_eq!(properties.len(), 9);
+        assert_eq!(properties.len(), 8);
     }
 
     #[test]

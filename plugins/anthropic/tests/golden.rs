@@ -18,3 +18,8 @@ fn answers_and_errors_become_those_of_the_openai_api() {
 fn streams_become_chunks_however_their_events_are_batched() {
     golden::check::<Anthropic>("golden/streams");
 }
+
+#[test]
+fn clients_of_the_messages_api_are_passed_through() {
+    golden::check::<Anthropic>("golden/native");
+}

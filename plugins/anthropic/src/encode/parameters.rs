@@ -5,7 +5,7 @@ use weir_plugin::openai::ChatRequest;
 use weir_plugin::serde_json::{Map, Value};
 
 use crate::json::Json;
-use crate::settings::{JsonObject, Reasoning, Settings, Temperature, Unknown, Unsupported};
+use crate::settings::{JsonObject, Reasoning, Settings, Temperature, Unknown};
 
 /// What JSON mode without a schema asks for: Anthropic has no such mode.
 const JSON_INSTRUCTION: &str = "Answer with one valid JSON object and nothing else: no explanation, no code fence.";
@@ -34,8 +34,8 @@ const SILENT: [&str; 16] = [
 /// OpenAI's fields that would change the answer, were there anything like them.
 const UNSUPPORTED: [&str; 4] = ["audio", "logit_bias", "verbosity", "web_search_options"];
 
-/// Fails for what cannot be done, and for what the operator does not want left out in silence.
-pub fn check(settings: &Settings, request: &ChatRequest) -> Result<(), Failure> {
+/// Fails for what cannot be done, and names what has to be left out.
+pub fn check(settings: &Settings, request: &ChatRequest) -> Result<Vec<String>, Failure> {
     if request.n.is_some_and(|n| n > 1) {
         return Err(Failure::unsupported("n", "This provider gives one answer to a request."));
     }
@@ -48,9 +48,6 @@ pub fn check(settings: &Settings, request: &ChatRequest) -> Result<(), Failure> 
         let message = "This provider has no JSON mode without a schema; use json_schema.";
         return Err(Failure::unsupported("response_format", message));
     }
-    if settings.unsupported_parameters == Unsupported::Drop {
-        return Ok(());
-    }
     let typed = [
         ("seed", request.seed.is_some()),
         ("logprobs", request.logprobs == Some(true)),
@@ -59,10 +56,7 @@ pub fn check(settings: &Settings, request: &ChatRequest) -> Result<(), Failure> 
         ("frequency_penalty", request.frequency_penalty.is_some_and(|penalty| penalty != 0.0)),
     ];
     let untyped = UNSUPPORTED.map(|name| (name, request.extra.get(name).is_some_and(|value| !value.is_null())));
-    match typed.into_iter().chain(untyped).find(|(_, asked)| *asked) {
-        Some((name, _)) => Err(Failure::unsupported(name, format!("This provider has nothing like {name}."))),
-        None => Ok(()),
-    }
+    Ok(typed.into_iter().chain(untyped).filter(|(_, asked)| *asked).map(|(name, _)| name.to_owned()).collect())
 }
 
 fn response_format<'r>(request: &'r ChatRequest) -> Option<&'r str> {
