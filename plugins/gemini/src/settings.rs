@@ -1,0 +1,225 @@
+//! What an operator can set for a provider of this plugin, and what follows from it: paths and credentials.
+//! `README.md` holds the table.
+
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+use serde_json::Value;
+use weir_plugin::{Auth, Call, Failure, UpstreamRequest};
+
+/// The `settings` object. Without any the provider is the Gemini API; with a project it is Vertex AI.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The project at Google Cloud.
+    pub project: Option<String>,
+    /// The location of Vertex AI: a region, or `global`.
+    pub location: Option<String>,
+    /// The API's version. `v1beta` of the Gemini API, `v1beta1` of Vertex AI if not set.
+    pub api_version: Option<String>,
+    /// How the credential is sent. `x-goog-api-key` to the Gemini API, `bearer` to Vertex AI if not set.
+    pub auth: Option<Credential>,
+    /// In which language schemas go upstream.
+    pub schemas: Schemas,
+    /// What `reasoning_effort` becomes.
+    pub reasoning: Reasoning,
+    /// When the model's thoughts are shown.
+    pub thoughts: Thoughts,
+    /// What becomes of media that a client gives by an `http` URL.
+    pub remote_media: RemoteMedia,
+    /// The `safetySettings` of requests that have none.
+    pub safety_settings: Option<Value>,
+}
+
+/// How the credential is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Credential {
+    /// As `x-goog-api-key`.
+    XGoogApiKey,
+    /// As `Authorization: Bearer`.
+    Bearer,
+}
+
+/// In which language schemas go upstream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schemas {
+    /// JSON Schema, as it came.
+    #[default]
+    Json,
+    /// The subset of OpenAPI that older models and servers take; what it does not have is left out.
+    Openapi,
+}
+
+/// What `reasoning_effort` becomes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reasoning {
+    /// What suits the model, judged by its name.
+    #[default]
+    Auto,
+    /// `thinkingBudget`.
+    Budget,
+    /// `thinkingLevel`.
+    Level,
+    /// Nothing.
+    Drop,
+}
+
+/// When the model's thoughts are shown, as `reasoning_content`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Thoughts {
+    /// When the client asks for reasoning.
+    #[default]
+    Asked,
+    /// With every model that is known to think.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What becomes of media that a client gives by an `http` URL.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RemoteMedia {
+    /// The host fetches them, and they go inline.
+    #[default]
+    Fetch,
+    /// The URL goes upstream, which may or may not be able to fetch it.
+    Forward,
+}
+
+impl Settings {
+    /// Refuses half a Vertex AI.
+    pub fn check(&self) -> Result<(), Failure> {
+        match (&self.project, &self.location) {
+            (Some(_), Some(_)) | (None, None) => Ok(()),
+            _ => Err(Failure::invalid_request("Vertex AI needs both settings, 'project' and 'location'.")),
+        }
+    }
+
+    /// Whether this is Vertex AI.
+    pub fn is_vertex(&self) -> bool {
+        self.project.is_some()
+    }
+
+    /// The path of a model's method. A model with a slash in its name is the name of a resource:
+    /// `tunedModels/mine`, `endpoints/123`, `projects/p/locations/l/publishers/google/models/m`.
+    pub fn path(&self, model: &str, method: &str) -> String {
+        let mut path = format!("/{}/", self.version());
+        if let (Some(project), Some(location), false) = (&self.project, &self.location, model.starts_with("projects/"))
+        {
+            push_encoded(&mut path, &format!("projects/{project}/locations/{location}/"));
+        }
+        path.push_str(match (model.contains('/'), self.is_vertex()) {
+            (true, _) => "",
+            (false, true) => "publishers/google/models/",
+            (false, false) => "models/",
+        });
+        push_encoded(&mut path, model);
+        path.push(':');
+        path.push_str(method);
+        path
+    }
+
+    /// The API's version.
+    pub fn version(&self) -> &str {
+        self.api_version.as_deref().unwrap_or(if self.is_vertex() { "v1beta1" } else { "v1beta" })
+    }
+
+    /// The request with what all have in common: how to authenticate, and those of the client's headers that the
+    /// operator lets through.
+    pub fn complete(&self, call: &Call, mut request: UpstreamRequest) -> UpstreamRequest {
+        const OWN: [&str; 5] = ["accept", "authorization", "content-type", "cookie", "x-goog-api-key"];
+        request.headers.extend(call.headers.iter().filter(|header| !OWN.contains(&header.name.as_str())).cloned());
+        request.auth = match (self.auth, self.is_vertex()) {
+            (Some(Credential::Bearer), _) | (None, true) => Auth::Bearer,
+            (Some(Credential::XGoogApiKey), _) | (None, false) => Auth::Header("x-goog-api-key".to_owned()),
+        };
+        request
+    }
+}
+
+/// Appends what clients and operators may have chosen to a path.
+fn push_encoded(path: &mut String, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b'@' => path.push(byte.into()),
+            // Writing to a string cannot fail.
+            _ => drop(write!(path, "%{byte:02X}")),
+        }
+    }
+}
+
+/// The JSON Schema of [`Settings`].
+pub const SCHEMA: &str = r#"{
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "additionalProperties": false,
+    "dependentRequired": { "project": ["location"], "location": ["project"] },
+    "properties": {
+        "project": { "type": "string", "minLength": 1 },
+        "location": { "type": "string", "minLength": 1 },
+        "api_version": { "type": "string", "minLength": 1 },
+        "auth": { "enum": ["x-goog-api-key", "bearer"] },
+        "schemas": { "enum": ["json", "openapi"], "default": "json" },
+        "reasoning": { "enum": ["auto", "budget", "level", "drop"], "default": "auto" },
+        "thoughts": { "enum": ["asked", "always", "never"], "default": "asked" },
+        "remote_media": { "enum": ["fetch", "forward"], "default": "fetch" },
+        "safety_settings": { "type": "array", "items": { "type": "object" } }
+    }
+}"#;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_schema_names_every_setting_with_its_default_and_every_choice_is_understood() {
+        let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        let properties = schema["properties"].as_object().unwrap();
+        assert_eq!(properties.len(), 9);
+        for (name, property) in properties {
+            let default = property.get("default").cloned().unwrap_or_default();
+            assert_eq!(serde_json::from_value::<Settings>(json!({ name: default })).unwrap(), Settings::default());
+            for choice in property["enum"].as_array().into_iter().flatten() {
+                assert!(serde_json::from_value::<Settings>(json!({ name: choice })).is_ok(), "{name}: {choice}");
+            }
+        }
+    }
+
+    #[test]
+    fn half_a_vertex_ai_is_refused() {
+        for (settings, good) in [
+            (json!({}), true),
+            (json!({"project": "p", "location": "global"}), true),
+            (json!({"project": "p"}), false),
+            (json!({"location": "global"}), false),
+        ] {
+            assert_eq!(serde_json::from_value::<Settings>(settings).unwrap().check().is_ok(), good);
+        }
+    }
+
+    #[test]
+    fn a_model_has_a_path_whatever_its_name_looks_like() {
+        let vertex = Settings { project: Some("p".into()), location: Some("l".into()), ..Settings::default() };
+        let express = Settings { api_version: Some("v1beta1/publishers/google".into()), ..Settings::default() };
+        let cases = [
+            (&Settings::default(), "gemini-x", "/v1beta/models/gemini-x:do"),
+            (&Settings::default(), "models/gemini-x", "/v1beta/models/gemini-x:do"),
+            (&Settings::default(), "tunedModels/mine", "/v1beta/tunedModels/mine:do"),
+            (&Settings::default(), "a?b #c", "/v1beta/models/a%3Fb%20%23c:do"),
+            (&vertex, "gemini-x@001", "/v1beta1/projects/p/locations/l/publishers/google/models/gemini-x@001:do"),
+            (&vertex, "endpoints/12", "/v1beta1/projects/p/locations/l/endpoints/12:do"),
+            (&vertex, "projects/q/locations/m/endpoints/12", "/v1beta1/projects/q/locations/m/endpoints/12:do"),
+            (&express, "gemini-x", "/v1beta1/publishers/google/models/gemini-x:do"),
+        ];
+        for (settings, model, path) in cases {
+            assert_eq!(settings.path(model, "do"), path);
+        }
+    }
+}
