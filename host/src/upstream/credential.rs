@@ -187,7 +187,7 @@ mod tests {
         let by_query = Credential::Query("key".into());
         assert_eq!(applied(&by_query, "/a"), ("/a?key=s3cr%26t".into(), None));
         assert_eq!(applied(&by_query, "/a?b=1"), ("/a?b=1&key=s3cr%26t".into(), None));
-        let (path, header) = applied(&Credential::AwsSigv4 { service: "bedrock".into() }, "/a");
+        let (path, header) = applied(&Credential::AwsSigv4 { service: "service".into() }, "/a");
         assert_eq!((path, header), ("/a".into(), Some(("authorization".into(), "Bearer s3cr&t".parse().unwrap()))));
     }
 

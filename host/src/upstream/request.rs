@@ -237,7 +237,7 @@ mod tests {
                 outgoing(path, headers, credential).into_request(&endpoint, SystemTime::UNIX_EPOCH).unwrap_err();
             assert_eq!(error.cause, Cause::Plugin, "{path} {headers:?}");
         }
-        let credential = Credential::AwsSigv4 { service: "bedrock".into() };
+        let credential = Credential::AwsSigv4 { service: "service".into() };
         for name in ["x-amz-date", "x-amz-security-token"] {
             let error = outgoing("/a", &[(name, "mine")], credential.clone());
             assert_eq!(error.into_request(&endpoint, SystemTime::UNIX_EPOCH).unwrap_err().cause, Cause::Plugin);
@@ -256,13 +256,13 @@ mod tests {
             let mut options = EndpointOptions::new("test", "https://host/base".parse().unwrap());
             (options.secret, options.aws) = (secret.map(Secret::from), aws);
             options.headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static("application/x"))];
-            let credential = Credential::AwsSigv4 { service: "bedrock".into() };
+            let credential = Credential::AwsSigv4 { service: "service".into() };
             outgoing("/a", &[("content-type", "application/json")], credential)
                 .into_request(&Endpoint::new(options).unwrap(), SystemTime::UNIX_EPOCH)
         };
         let signed = request(None, aws("s3cret")).unwrap();
         let authorization = signed.headers()["authorization"].to_str().unwrap();
-        let expected = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/19700101/us-east-1/bedrock/aws4_request, \
+        let expected = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/19700101/us-east-1/service/aws4_request, \
             SignedHeaders=content-type;host;x-amz-date, Signature=";
         assert!(authorization.starts_with(expected), "{authorization}");
         assert_eq!(signed.headers()["x-amz-date"], "19700101T000000Z");

@@ -82,26 +82,26 @@ fn requests_of_the_published_test_suite_have_the_published_signatures() {
 fn paths_and_queries_of_every_spelling_are_signed_as_the_sdk_signs_them() {
     const BODY: &str = r#"{"messages":[{"role":"user","content":[{"text":"hé"}]}]}"#;
     for (path, expected) in [
-        ("/model/amazon.nova-lite-v1%3A0/converse", "a331543d86e07dd8c4dac7c91eaba7226d76ce91aa1082036765ff9fee3ad4d6"),
+        ("/model/amazon.nova-lite-v1%3A0/converse", "3a94ae7be8be205d41d37be2875024a2701886827f7ad7b1662dbbd87066280c"),
         (
             "/model/amazon.nova-lite-v1:0/converse-stream",
-            "f39f89fb86a8582f17898e96a1132093858773e3375138dea3df02a46c1532d2",
+            "7958917451ab05c7aa2c037efc037855a5f2e9ae220619a1493faf9622e5360c",
         ),
         (
-            "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Ainference-profile%2F\
-                us.anthropic.claude-3-7-sonnet-20250219-v1%3A0/converse",
-            "ee10f2bc91098e3c459792ceca793b00f891702723333a034bcfc337db2c58a8",
+            "/model/arn%3Aaws%3Aservice%3Aus-east-1%3A123456789012%3Ainference-profile%2F\
+                us.maker.model-3-7-v1%3A0/converse",
+            "5c0cb9ed64ddf74d0881fa89f08fa68a00671a0b0bd00660b16e9b429ea8042c",
         ),
-        ("/model/a~b_c-d.e/converse", "af278de9701001d055a319352fca51e6c7a4143de8b899cf707743fb6234c70a"),
-        ("/model/a%20b%2Bc/converse", "d16c9a395c2ced67c1277da044155e0b204f375b84fc0fe18426b02ed13bf67a"),
-        ("/model/x/converse?a=1&b=%20x&a=0", "40bf8b32edb6d45fdb32e94f5c8b4eacbf8f49b1f5c04ed9f999df93e010bbab"),
-        ("/x?empty&z=~&y=a%2Fb", "6245056f4c24824cea6dbccfb32209289b72799e27860dbb2ad800dc12b10759"),
-        ("/x?empty=&z=%7e&y=a%2fb", "6245056f4c24824cea6dbccfb32209289b72799e27860dbb2ad800dc12b10759"),
-        ("/x/", "0a5fe705cc1e6b7f7280c391065fd6059d89b4a8d1a88ad9a7b29f05fc589a94"),
+        ("/model/a~b_c-d.e/converse", "f76e2219f76e5f72d7a7dc522d95d6e5ed23bcf871edb954623bd7a1d22c1650"),
+        ("/model/a%20b%2Bc/converse", "66e671baf77918af2cf681b13b0d287ad8f1b071d9056482482f52a1c87ee7ae"),
+        ("/model/x/converse?a=1&b=%20x&a=0", "b49cda280418603234d1fc32feb3e6a96b2700ef8d699031aace31497f9f42b0"),
+        ("/x?empty&z=~&y=a%2Fb", "1085622b968cf1eba0217f124d5ac9b313ea83681925e82c778d3190f77604df"),
+        ("/x?empty=&z=%7e&y=a%2fb", "1085622b968cf1eba0217f124d5ac9b313ea83681925e82c778d3190f77604df"),
+        ("/x/", "008e190cbb02e2a2b90af48005ca6f6a1ad30f0d852ad35050d4bf5df6118be6"),
     ] {
-        let url = format!("https://bedrock-runtime.us-east-1.amazonaws.com{path}");
+        let url = format!("https://service-runtime.us-east-1.amazonaws.com{path}");
         let content_type = [("content-type", "application/json")];
-        let headers = signed(&credentials("us-east-1", None), "bedrock", "POST", &url, &content_type, BODY);
+        let headers = signed(&credentials("us-east-1", None), "service", "POST", &url, &content_type, BODY);
         assert_eq!(signature(&headers), ("content-type;host;x-amz-date", expected), "{path}");
     }
 }
@@ -117,17 +117,17 @@ fn ports_tokens_and_headers_of_amazons_own_are_signed_and_others_are_not() {
             &ours[..],
             Some(SESSION_TOKEN),
             "content-type;host;x-amz-date;x-amz-security-token",
-            "cbf2c86cd533f562e3cea56bfd87afe5c846df1faea49ac3512c4750d9b01ccb",
+            "220df9307d6bef8264aefefd1efdf2eff272fbd5ee22b45fde804dab00d6528c",
         ),
         (
             "https://host:443/a",
             &meta[..],
             Some(SESSION_TOKEN),
             "content-type;host;x-amz-date;x-amz-meta;x-amz-security-token",
-            "87bb6e25a22c889d1bb71dd47bc401145a1593d047eba94e20315300e4e639cf",
+            "525b0054477fcd83c6a301cd58ee55f303c65dda46711e7afb1c391cedd1033f",
         ),
     ] {
-        let headers = signed(&credentials("eu-central-1", token), "bedrock", "POST", url, headers, "{}");
+        let headers = signed(&credentials("eu-central-1", token), "service", "POST", url, headers, "{}");
         assert_eq!(signature(&headers), (names, expected), "{url}");
         assert_eq!(headers["x-amz-security-token"], SESSION_TOKEN);
         assert!(!format!("{headers:?}").contains("AQoD"));
