@@ -15,6 +15,7 @@ pub mod dialect;
 mod failure;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod golden;
+pub mod json;
 pub mod log;
 pub mod openai;
 mod path;

@@ -45,7 +45,9 @@ impl ChatRequest<'_> {
             }
             if message.role.as_deref() == Some("function") {
                 message.role = Some("tool".into());
-                message.tool_call_id.get_or_insert_with(|| last.clone().into());
+                if !last.is_empty() {
+                    message.tool_call_id.get_or_insert_with(|| last.clone().into());
+                }
             }
         }
     }

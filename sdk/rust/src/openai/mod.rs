@@ -5,6 +5,7 @@
 //! plugin, and in the end for the upstream, to say.
 
 mod answer;
+mod base64;
 mod chunk;
 mod completions;
 mod data_uri;

@@ -1,0 +1,68 @@
+//! What an operator can set for a provider of this plugin. `README.md` holds the table.
+
+use weir_plugin::serde::Deserialize;
+use weir_plugin::serde_json::{Map, Value};
+
+/// The `settings` object.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// `guardrailConfig` of every request, whatever the client gives.
+    pub guardrail_config: Map<String, Value>,
+    /// `additionalModelRequestFields` of every request, joined with the client's own.
+    pub additional_model_request_fields: Map<String, Value>,
+    /// What becomes of a temperature above 1, the end of Converse's range.
+    pub temperature: Temperature,
+}
+
+/// What becomes of a temperature above 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Temperature {
+    /// It becomes 1.
+    #[default]
+    Clamp,
+    /// Every temperature is halved, so that 2 becomes 1.
+    Scale,
+    /// It is sent as it is.
+    Forward,
+}
+
+/// The JSON Schema of [`Settings`].
+pub const SCHEMA: &str = r#"{
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "additionalProperties": false,
+    "properties": {
+        "guardrail_config": {
+            "type": "object",
+            "required": ["guardrailIdentifier", "guardrailVersion"],
+            "additionalProperties": false,
+            "properties": {
+                "guardrailIdentifier": { "type": "string", "minLength": 1 },
+                "guardrailVersion": { "type": "string", "minLength": 1 },
+                "trace": { "enum": ["enabled", "disabled", "enabled_full"] },
+                "streamProcessingMode": { "enum": ["sync", "async"] }
+            }
+        },
+        "additional_model_request_fields": { "type": "object", "default": {} },
+        "temperature": { "enum": ["clamp", "scale", "forward"], "default": "clamp" }
+    }
+}"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_is_json_and_names_every_setting() {
+        let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        for (name, property) in schema["properties"].as_object().unwrap() {
+            let values = property["enum"].as_array().cloned().unwrap_or(vec![serde_json::json!({})]);
+            for value in values {
+                let settings = serde_json::json!({ name: value });
+                assert!(serde_json::from_value::<Settings>(settings).is_ok(), "{name}: {value}");
+            }
+        }
+    }
+}

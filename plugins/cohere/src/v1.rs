@@ -1,0 +1,150 @@
+//! Requests of the API before v2: `/v1/chat`, which connectors and raw prompts need, and `/v1/generate`, which goes on
+//! with a text. Models and deployments that have no other form still speak these.
+
+use serde_json::{Map, Value, json};
+use weir_plugin::openai::{ChatRequest, Content, Message, Tool, ToolCall, ToolUse};
+use weir_plugin::{Call, Failure, Framing, UpstreamRequest};
+
+use crate::encode::{COMMON, fields, response_format};
+
+/// Fields that only `/v1/chat` has: a request with one of them goes there.
+pub const CHAT_ALONE: &str = "citation_quality connectors conversation_id preamble prompt_truncation raw_prompting";
+
+/// The fields that `/v1/chat` has besides.
+const CHAT: &str = "response_format: stop:stop_sequences stop_sequences
+    documents force_single_step max_input_tokens safety_mode";
+
+/// The fields that `/v1/generate` has besides. Of its two kinds of stops, `end_sequences` stay out of the text.
+const GENERATE: &str = "stop:end_sequences end_sequences stop_sequences preset raw_prompting truncate";
+
+/// JSON Schema's types and what v1 calls them, which is what Python does.
+const TYPES: [(&str, &str); 5] =
+    [("integer", "int"), ("number", "float"), ("boolean", "bool"), ("array", "list"), ("object", "dict")];
+
+/// Translates a chat request into one of `/v1/chat`.
+pub fn chat(call: &Call, request: &ChatRequest, choice: ToolUse) -> Result<UpstreamRequest, Failure> {
+    let (mut body, mut dropped) = fields(call, request, &[COMMON, CHAT_ALONE, CHAT]);
+    converse(&mut body, request.messages())?;
+    body.extend(response_format(request, "schema").map(|format| ("response_format".to_owned(), format)));
+    if choice != ToolUse::None && !request.tools().is_empty() {
+        body.insert("tools".to_owned(), request.tools().iter().map(tool).collect());
+        if choice == ToolUse::Required {
+            dropped.push("tool_choice".to_owned());
+        }
+    }
+    send("/v1/chat", &body, dropped)
+}
+
+/// Translates a chat request into one of `/v1/generate`: a single message as it is, a conversation as a transcript.
+pub fn generate(call: &Call, request: &ChatRequest) -> Result<UpstreamRequest, Failure> {
+    if !request.tools().is_empty() {
+        return Err(Failure::unsupported("tools", "This model has no tools."));
+    }
+    let (mut body, dropped) = fields(call, request, &[COMMON, GENERATE]);
+    let mut prompt = String::new();
+    for (index, message) in request.messages().iter().enumerate() {
+        let text = text(index, message)?;
+        match message.role.as_deref() {
+            _ if request.messages().len() == 1 => prompt = text,
+            Some("assistant") => prompt.extend(["Chatbot: ", &text, "\n"]),
+            Some("system") => prompt.extend([&text, "\n\n"]),
+            _ => prompt.extend(["User: ", &text, "\n"]),
+        }
+    }
+    if request.messages().len() > 1 {
+        prompt.push_str("Chatbot:");
+    }
+    body.insert("prompt".to_owned(), prompt.into());
+    send("/v1/generate", &body, dropped)
+}
+
+fn send(path: &str, body: &Map<String, Value>, dropped: Vec<String>) -> Result<UpstreamRequest, Failure> {
+    Ok(UpstreamRequest { framing: Framing::Ndjson, dropped, ..UpstreamRequest::post_json(path, body)? })
+}
+
+/// Writes the conversation: `message` or `tool_results` is what is new, `chat_history` all before it, `preamble` what
+/// leads.
+fn converse(body: &mut Map<String, Value>, messages: &[Message]) -> Result<(), Failure> {
+    let (mut preamble, mut turns, mut calls) = (Vec::new(), Vec::<Value>::new(), Vec::new());
+    for (index, message) in messages.iter().enumerate() {
+        let text = text(index, message)?;
+        match message.role.as_deref() {
+            Some("system") if turns.is_empty() => preamble.push(text),
+            Some("system") => turns.push(turn("SYSTEM", text)),
+            Some("assistant") => {
+                let made: Vec<Value> = message.tool_calls.iter().flatten().map(tool_call).collect();
+                calls.extend(message.tool_calls.iter().flatten());
+                turns.push(turn("CHATBOT", text));
+                if let Some(Value::Object(turn)) = turns.last_mut().filter(|_| !made.is_empty()) {
+                    turn.insert("tool_calls".to_owned(), made.into());
+                }
+            }
+            Some("tool") => {
+                let call = calls.iter().rfind(|call| call.id == message.tool_call_id).map(|call| tool_call(call));
+                let result = json!({"call": call, "outputs": outputs(&text)});
+                match turns.last_mut().and_then(|turn| turn.get_mut("tool_results")?.as_array_mut()) {
+                    Some(results) => results.push(result),
+                    None => turns.push(json!({"role": "TOOL", "tool_results": [result]})),
+                }
+            }
+            _ => turns.push(turn("USER", text)),
+        }
+    }
+    let mut last = turns.pop().unwrap_or_default();
+    match last["role"].as_str() {
+        Some("USER") => drop(body.insert("message".to_owned(), last["message"].take())),
+        Some("TOOL") => {
+            body.extend([("message".to_owned(), "".into()), ("tool_results".to_owned(), last["tool_results"].take())])
+        }
+        _ => return Err(Failure::invalid_field("messages", "The last message has to be the user's, or a result.")),
+    }
+    if !turns.is_empty() {
+        body.insert("chat_history".to_owned(), turns.into());
+    }
+    if !preamble.is_empty() {
+        body.entry("preamble").or_insert_with(|| preamble.join("\n\n").into());
+    }
+    Ok(())
+}
+
+fn turn(role: &str, text: String) -> Value {
+    json!({"role": role, "message": text})
+}
+
+fn text(index: usize, message: &Message) -> Result<String, Failure> {
+    message.expect_parts(index, &["text"])?;
+    Ok(message.content.as_ref().map(Content::joined).unwrap_or_default().into_string())
+}
+
+fn tool_call(call: &ToolCall) -> Value {
+    let function = call.function.as_ref();
+    let name = function.and_then(|function| function.name.as_deref()).unwrap_or_default();
+    let arguments = function.and_then(|function| function.arguments.as_deref()).unwrap_or_default();
+    let parameters: Value = serde_json::from_str(arguments).unwrap_or_else(|_| Map::new().into());
+    json!({"name": name, "parameters": parameters})
+}
+
+/// The result of a tool as v1 wants it: a list of objects.
+fn outputs(text: &str) -> Value {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(output)) => json!([output]),
+        Ok(Value::Array(outputs)) if outputs.iter().all(Value::is_object) => outputs.into(),
+        _ => json!([{"output": text}]),
+    }
+}
+
+/// A tool as v1 wants it: with definitions of its parameters in place of a schema.
+fn tool(tool: &Tool) -> Value {
+    let Some(function) = &tool.function else { return Value::Null };
+    let schema = function.parameters.as_ref().and_then(|schema| serde_json::from_str(schema.get()).ok());
+    let schema: Value = schema.unwrap_or_default();
+    let definition = |(name, property): (&String, &Value)| {
+        let kind = TYPES.iter().find(|(kind, _)| property["type"] == *kind).map_or("str", |(_, python)| python);
+        let required = schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
+        let description = property["description"].as_str().unwrap_or_default();
+        (name.clone(), json!({"description": description, "type": kind, "required": required}))
+    };
+    let definitions: Map<_, _> = schema["properties"].as_object().into_iter().flatten().map(definition).collect();
+    let (name, description) = (function.name.as_deref(), function.description.as_deref().unwrap_or_default());
+    json!({"name": name, "description": description, "parameter_definitions": definitions})
+}
