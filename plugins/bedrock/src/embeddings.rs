@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use weir_plugin::openai::{self, EmbeddingList, EmbeddingRequest, Vector};
-use weir_plugin::serde_json::{self, Number, Value};
+use weir_plugin::serde_json::{self, Value};
 use weir_plugin::{Call, Failure, ResponseHead, UpstreamRequest};
 
 use crate::{failure, object};
@@ -69,14 +69,14 @@ pub fn decode(call: &Call, head: &ResponseHead, body: &str) -> Result<String, Fa
     let counted = head.headers.iter().find(|header| header.name == TOKENS);
     let counted = counted.and_then(|header| header.value.parse().ok());
     let tokens = answer.input_text_token_count.or(counted).unwrap_or(0);
-    openai::to_json(&EmbeddingList::new(&*call.model, vectors.into_iter().map(Vector::Numbers), tokens))
+    openai::to_json(&EmbeddingList::new(&*call.model, vectors, tokens))
 }
 
 /// Cohere's embeddings: a list of them, or one list for each type that was asked for.
-fn vectors(embeddings: &str) -> Option<Vec<Vec<Number>>> {
+fn vectors(embeddings: &str) -> Option<Vec<Vector>> {
     #[derive(Deserialize)]
     struct ByType {
-        float: Vec<Vec<Number>>,
+        float: Vec<Vector>,
     }
     let by_type = || serde_json::from_str(embeddings).map(|ByType { float }| float);
     serde_json::from_str(embeddings).or_else(|_| by_type()).ok()
@@ -86,7 +86,7 @@ fn vectors(embeddings: &str) -> Option<Vec<Vec<Number>>> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer<'a> {
-    embedding: Option<Vec<Number>>,
+    embedding: Option<Vector>,
     input_text_token_count: Option<u64>,
     #[serde(borrow)]
     embeddings: Option<&'a RawValue>,

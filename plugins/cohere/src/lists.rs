@@ -46,7 +46,7 @@ pub fn embeddings(call: &Call, body: &str) -> Result<String, Failure> {
     to_json(&EmbeddingList::new(call.model.as_str(), vectors, tokens))
 }
 
-fn of_any_type(lists: &str) -> Option<Vec<Vector<'_>>> {
+fn of_any_type(lists: &str) -> Option<Vec<Vector>> {
     let Embeddings { float, base64, int8, uint8, binary, ubinary, .. } = serde_json::from_str(lists).ok()?;
     float.or(base64).or(int8).or(uint8).or(binary).or(ubinary)
 }

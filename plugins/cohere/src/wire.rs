@@ -91,19 +91,19 @@ document! {
     }
 
     /// Embeddings by their type: for each text, one of each type that was asked for.
-    pub struct Embeddings<'a> {
+    pub struct Embeddings {
         /// Floats as numbers.
-        float: Vec<Vector<'a>>,
+        float: Vec<Vector>,
         /// The same as little-endian bytes in base64.
-        base64: Vec<Vector<'a>>,
+        base64: Vec<Vector>,
         /// Bytes with signs.
-        int8: Vec<Vector<'a>>,
+        int8: Vec<Vector>,
         /// Bytes without.
-        uint8: Vec<Vector<'a>>,
+        uint8: Vec<Vector>,
         /// Eight dimensions in a byte with a sign.
-        binary: Vec<Vector<'a>>,
+        binary: Vec<Vector>,
         /// Eight dimensions in a byte without.
-        ubinary: Vec<Vector<'a>>,
+        ubinary: Vec<Vector>,
     }
 }
 

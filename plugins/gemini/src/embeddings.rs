@@ -1,6 +1,7 @@
 //! Embeddings: `:batchEmbedContents` of the Gemini API, `:predict` of Vertex AI.
 
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use weir_plugin::openai::{self, EmbeddingList, EmbeddingRequest, Vector, push_json_string, to_json};
 use weir_plugin::{Call, Failure, RequestBody, UpstreamRequest};
 
@@ -60,35 +61,47 @@ fn list(texts: &[&str], before: &str, after: &str, fields: &Map<String, Value>) 
     Ok(json)
 }
 
+/// An answer of either API, or the answer to a single text.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Answer {
+    embeddings: Vec<Entry>,
+    predictions: Vec<Entry>,
+    embedding: Option<Entry>,
+    usage_metadata: Value,
+}
+
+/// One embedding. Vertex AI has it within an object of its own, with a count of the text's tokens.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    values: Option<Vector>,
+    embeddings: Option<Box<Entry>>,
+    statistics: Value,
+}
+
 /// Translates an answer of either API, or the answer to a single text.
 pub fn decode(call: &Call, body: &str) -> Result<String, Failure> {
     let unreadable = || Failure::bad_answer("The provider sent something that is no list of embeddings.");
-    let mut document: Value = serde_json::from_str(body).map_err(|_| unreadable())?;
-    let mut take = |name| document.get_mut(name).map(Value::take).unwrap_or_default();
-    let lists = [take("embeddings"), take("predictions"), json!([take("embedding")])];
-    let mut tokens = document["usageMetadata"]["promptTokenCount"].as_u64().unwrap_or(0);
-    for list in lists {
-        let Value::Array(list) = list else { continue };
-        let vectors: Vec<_> = list.into_iter().filter_map(|entry| vector(entry, &mut tokens)).collect();
-        if !vectors.is_empty() {
-            return to_json(&EmbeddingList::new(call.model.as_str(), vectors, tokens));
-        }
+    let answer: Answer = serde_json::from_str(body).map_err(|_| unreadable())?;
+    let mut tokens = answer.usage_metadata["promptTokenCount"].as_u64().unwrap_or(0);
+    let entries = answer.embeddings.into_iter().chain(answer.predictions).chain(answer.embedding);
+    let vectors: Vec<Vector> = entries.filter_map(|entry| vector(entry, &mut tokens)).collect();
+    if vectors.is_empty() {
+        return Err(unreadable());
     }
-    Err(unreadable())
+    to_json(&EmbeddingList::new(call.model.as_str(), vectors, tokens))
 }
 
-/// The numbers of an entry. Vertex AI counts the tokens of each text, and now and then with a decimal point.
-fn vector(mut entry: Value, tokens: &mut u64) -> Option<Vector<'static>> {
-    let mut nested = entry.get_mut("embeddings").map(Value::take);
-    let embedding = nested.as_mut().unwrap_or(&mut entry);
-    let count = embedding["statistics"]["token_count"].as_f64().unwrap_or(0.0);
+/// The numbers of an entry. The tokens of a text are counted now and then with a decimal point.
+fn vector(entry: Entry, tokens: &mut u64) -> Option<Vector> {
+    let entry = match entry {
+        Entry { embeddings: Some(nested), .. } => *nested,
+        entry => entry,
+    };
+    let count = entry.statistics["token_count"].as_f64().unwrap_or(0.0);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count: whole and not negative")]
     let count = count as u64;
     *tokens = tokens.saturating_add(count);
-    let Value::Array(values) = embedding.get_mut("values")?.take() else { return None };
-    let number = |value| match value {
-        Value::Number(number) => Some(number),
-        _ => None,
-    };
-    Some(Vector::Numbers(values.into_iter().filter_map(number).collect()))
+    entry.values
 }

@@ -85,7 +85,7 @@ weir_plugin::document! {
         /// Token probabilities of this line.
         logprobs: Vec<Value>,
         /// Of embeddings: one for each text.
-        embeddings: Vec<Vector<'a>>,
+        embeddings: Vec<Vector>,
         /// Of a completion: all tokens so far. Long, and of no use to an OpenAI client.
         context: Box<RawValue>,
         /// What went wrong, in place of all others.

@@ -3,8 +3,8 @@
 use crate::{Call, UpstreamRequest};
 
 /// Headers that the plugin or the host writes: a client's own would contradict them.
-const OWN: [&str; 7] =
-    ["accept", "authorization", "content-encoding", "content-length", "content-type", "cookie", "host"];
+const OWN: [&str; 8] =
+    ["accept", "authorization", "content-encoding", "content-length", "content-type", "cookie", "host", "x-api-key"];
 
 impl UpstreamRequest {
     /// The same request with the headers of the client's that the operator lets through (`forward_headers`), besides
@@ -27,7 +27,7 @@ mod tests {
 
     #[test]
     fn headers_are_passed_on_unless_the_request_or_the_host_has_its_own() {
-        let headers = ["x-one", "x-two", "content-type", "cookie"].map(|name| Header::new(name, "client"));
+        let headers = ["x-one", "x-two", "content-type", "cookie", "x-api-key"].map(|name| Header::new(name, "client"));
         let call = Call {
             operation: Operation::Models,
             model: String::new(),

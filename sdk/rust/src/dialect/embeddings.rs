@@ -1,7 +1,6 @@
 //! A list of embeddings that does not conform, made to.
 
 use serde::Deserialize;
-use serde_json::Number;
 
 use crate::openai::{self, EmbeddingList, EmbeddingUsage, Vector};
 use crate::{Call, Failure};
@@ -33,7 +32,7 @@ pub fn list(call: &Call, numbers: EmbeddingNumbers, status: u16, body: &str) -> 
         embedding.object = Some("embedding".into());
         embedding.index = Some(index);
         if numbers == EmbeddingNumbers::Int8 {
-            embedding.embedding = embedding.embedding.take().map(signed_bytes);
+            embedding.embedding = embedding.embedding.take().map(signed_bytes).transpose()?;
         }
         if embedding.embedding.is_none() {
             return Err(Failure::bad_answer(format!("The provider sent no numbers for the input {index}.")));
@@ -54,12 +53,10 @@ fn usage(usage: Option<EmbeddingUsage>) -> EmbeddingUsage {
 }
 
 /// The numbers that these bytes are.
-fn signed_bytes(vector: Vector<'_>) -> Vector<'_> {
-    match vector {
-        Vector::Text(base64) => {
-            Vector::Numbers(bytes(&base64).map(|byte| Number::from(i8::from_ne_bytes([byte]))).collect())
-        }
-        numbers => numbers,
+fn signed_bytes(vector: Vector) -> Result<Vector, Failure> {
+    match vector.base64() {
+        Some(base64) => Vector::of(bytes(&base64).map(|byte| i8::from_ne_bytes([byte]))),
+        None => Ok(vector),
     }
 }
 

@@ -1,9 +1,12 @@
 //! Embeddings: what a client asks for, and the list that it gets.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Text;
 use super::text::text_or;
+use crate::Failure;
 
 crate::document! {
     /// The body of `POST /v1/embeddings`.
@@ -39,7 +42,7 @@ crate::document! {
         /// The place of its input among the inputs, from 0.
         index: u32,
         /// Its numbers.
-        embedding: Vector<'a>,
+        embedding: Vector,
     }
 
     /// What it cost.
@@ -59,13 +62,28 @@ text_or! {
         /// Several texts, or the numbers of the tokens of one text, or of several.
         Many(Vec<Value>) in seq,
     }
+}
 
-    /// The numbers of an embedding.
-    pub enum Vector {
-        /// Little-endian 32-bit floats in base64.
-        Text,
-        /// Numbers, as they came.
-        Numbers(Vec<serde_json::Number>) in seq,
+/// The numbers of an embedding as they came: an array of them, or little-endian 32-bit floats in base64. They are not
+/// read: thousands of them would take long, and floats would lose digits.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct Vector(Box<RawValue>);
+
+impl Vector {
+    /// The embedding of these numbers.
+    ///
+    /// # Errors
+    /// Only for numbers that JSON cannot hold.
+    pub fn of(numbers: impl IntoIterator<Item = impl Serialize>) -> Result<Self, Failure> {
+        let numbers: Vec<_> = numbers.into_iter().collect();
+        let json = serde_json::value::to_raw_value(&numbers);
+        json.map(Self).map_err(|error| Failure::internal(format!("cannot write JSON: {error}")))
+    }
+
+    /// The base64, if it is that.
+    pub fn base64(&self) -> Option<Text<'_>> {
+        serde_json::from_str(self.0.get()).ok()
     }
 }
 
@@ -81,7 +99,7 @@ impl EmbeddingInput<'_> {
 
 impl<'a> EmbeddingList<'a> {
     /// The answer that holds these embeddings in the order of their inputs. `prompt_tokens` is 0 if nobody knows.
-    pub fn new(model: impl Into<Text<'a>>, vectors: impl IntoIterator<Item = Vector<'a>>, prompt_tokens: u64) -> Self {
+    pub fn new(model: impl Into<Text<'a>>, vectors: impl IntoIterator<Item = Vector>, prompt_tokens: u64) -> Self {
         let entry = |(index, vector)| Embedding {
             object: Some("embedding".into()),
             index: Some(index),
