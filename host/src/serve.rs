@@ -49,11 +49,13 @@ async fn serve(source: Source, config: Config) -> anyhow::Result<()> {
         Some(listener) => {
             announce(&listener, "listening for administration", false)?;
             let api = Api::new(Arc::clone(&gateway), Listener::Administration);
-            let options = Options { tls: None, ..options.clone() };
+            let counted = Some(gateway.metrics().connections("administration"));
+            let options = Options { tls: None, counted, ..options.clone() };
             Some(tokio::spawn(server::serve(listener, options, api, stopped(stop.clone()))))
         }
     };
     tokio::spawn(keep_reloading(Arc::clone(&gateway), watcher, hangup, tls));
+    let options = Options { counted: Some(gateway.metrics().connections("public")), ..options };
     let api = Api::new(gateway, Listener::Public);
     let drained = server::serve(listener, options, api, stopped(stop)).await;
     if let Some(admin) = admin {
@@ -80,6 +82,7 @@ fn options(config: &Config, tls: Option<Tls>, workers: Workers) -> Options {
     let (limits, timeouts) = (&config.limits, &config.client_timeouts);
     Options {
         workers,
+        counted: None,
         tls,
         header_bytes: limits.header_bytes,
         headers: limits.headers,

@@ -62,15 +62,20 @@ impl Api {
     }
 
     /// Answers a request, whatever it is.
-    async fn answer(&self, request: Request<Incoming>, peer: Peer, id: &Arc<str>) -> Reply {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        snapshot: &Arc<Snapshot>,
+        id: &Arc<str>,
+    ) -> Reply {
         if let Some(refusal) = peer.refusal {
             return Reply::error(&Error::from(refusal));
         }
-        let snapshot = self.gateway.snapshot();
-        match self.route(&request) {
+        match self.route(&request, snapshot) {
             Ok(Route::Operation(offer)) => self.operation(offer, request, snapshot, id).await,
-            Ok(route) => match self.admit(&route, &request, &snapshot) {
-                Ok(()) => self.other(route, &snapshot).await,
+            Ok(route) => match self.admit(&route, &request, snapshot) {
+                Ok(()) => self.other(route, snapshot).await,
                 Err(error) => Reply::error(&error),
             },
             Err(error) => match access::check(&request, snapshot.config(), Need::Key) {
@@ -84,7 +89,7 @@ impl Api {
         &self,
         offer: &'static Offer,
         request: Request<Incoming>,
-        snapshot: Arc<Snapshot>,
+        snapshot: &Snapshot,
         id: &Arc<str>,
     ) -> Reply {
         let mut account = Account::open(self.gateway.metrics(), offer.path, id);
@@ -101,7 +106,7 @@ impl Api {
             let error = error.retryable(Some(std::time::Duration::from_secs(1)));
             return Reply::failed(offer.shape, error, account);
         };
-        operations::answer(offer, request, &snapshot, id, account).await
+        operations::answer(offer, request, snapshot, id, account).await
     }
 
     async fn other(&self, route: Route, snapshot: &Snapshot) -> Reply {
@@ -132,13 +137,12 @@ impl Api {
     }
 
     /// What the request is for, or the methods that its path has; none for a path that there is not.
-    fn route(&self, request: &Request<Incoming>) -> Result<Route, &'static str> {
+    fn route(&self, request: &Request<Incoming>, snapshot: &Snapshot) -> Result<Route, &'static str> {
         let path = request.uri().path();
         let path = path.strip_prefix("/v1").filter(|rest| rest.starts_with('/')).unwrap_or(path);
         // A trailing slash is no reason for a redirect, which would turn a POST into a GET.
         let path = if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path };
-        let administers =
-            self.listener == Listener::Administration || self.gateway.snapshot().config().admin_listen.is_none();
+        let administers = self.listener == Listener::Administration || snapshot.config().admin_listen.is_none();
         let (route, allowed) = match path {
             "/models" => (Route::Models, "GET, HEAD, OPTIONS"),
             "/health" => (Route::Health, "GET, HEAD"),
@@ -173,12 +177,13 @@ impl Handler for Api {
 
     async fn call(&self, request: Request<Incoming>, peer: Peer) -> Response<ReplyBody> {
         let id = request_id::of(&request);
-        let config = Arc::clone(self.gateway.snapshot().config());
-        let origin = cors::allowed(&request, &config.cors);
+        let snapshot = self.gateway.snapshot();
+        let cors = &snapshot.config().cors;
+        let origin = cors::allowed(&request, cors);
         if request.method() == Method::OPTIONS && peer.refusal.is_none() {
-            return cors::preflight(&config.cors, origin, &id);
+            return cors::preflight(cors, origin, &id);
         }
-        let reply = self.answer(request, peer, &id).await;
+        let reply = self.answer(request, peer, &snapshot, &id).await;
         let mut response = reply.into_response();
         request_id::set(&mut response, &id);
         cors::set(&mut response, origin);

@@ -132,6 +132,14 @@ impl Sequence {
     pub fn admit(&mut self, chunk: &[u8]) -> Verdict {
         let Ok(chunk) = simdutf8::basic::from_utf8(chunk) else { return Verdict::Departs("not UTF-8") };
         match self.check(chunk) {
+            Ok(checked) if checked.has_usage_elsewhere => Verdict::Departs("usage inside of another field"),
+            checked => self.judge(chunk, checked),
+        }
+    }
+
+    /// Takes over a chunk that conforms.
+    fn judge(&mut self, chunk: &str, checked: Result<Checked<'_>, Departs>) -> Verdict {
+        match checked {
             Ok(checked) => self.accept(&checked),
             Err(Departs::Because(reason)) if !reports_error(chunk) => Verdict::Departs(reason),
             Err(_) => Verdict::Failed(failure::from_document(chunk)),

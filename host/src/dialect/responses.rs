@@ -48,6 +48,11 @@ pub fn request(body: &[u8], id: &str) -> Result<Translated, Error> {
     Ok(Translated { document, back: Box::new(Responses { output, sequence: 0 }) })
 }
 
+/// What an upstream that speaks Responses by itself gets in place of this body. `None`: the body as it is.
+pub fn for_native(body: &[u8]) -> Option<String> {
+    carried::without_ours(body)
+}
+
 /// Tells one client of the Responses API what became of its request.
 struct Responses {
     output: Output,

@@ -116,7 +116,7 @@ impl Exchange<'_> {
     /// The error that an upstream's answer with a status other than 2xx stands for.
     async fn refused(&self, incoming: Incoming) -> Error {
         let (status, hint) = (incoming.status, RetryHint::from_headers(&incoming.headers));
-        let head = head(&incoming);
+        let head = head(incoming.status, &incoming.headers);
         // A body that cannot be read is no reason to lose the status.
         let body = incoming.whole(LARGEST_ERROR_BODY, self.provider.timeouts().idle).await.unwrap_or_default();
         match self.decode(&head, &body).await {
@@ -126,8 +126,8 @@ impl Exchange<'_> {
         }
     }
 
-    async fn whole(&self, incoming: Incoming, headers: HeaderMap) -> Result<Attempt, Error> {
-        let (status, head) = (incoming.status, head(&incoming));
+    async fn whole(&self, mut incoming: Incoming, headers: HeaderMap) -> Result<Attempt, Error> {
+        let (status, its_headers) = (incoming.status, std::mem::take(&mut incoming.headers));
         let limits = self.provider.limits();
         let body = incoming.whole(limits.answer_bytes, self.provider.timeouts().idle).await.map_err(unseen)?;
         if self.upstream.response == ResponseMode::Forward
@@ -135,7 +135,7 @@ impl Exchange<'_> {
         {
             return Ok(Attempt::Whole { body, usage, headers });
         }
-        match self.decode(&head, &body).await {
+        match self.decode(&head(status, &its_headers), &body).await {
             Ok(document) => whole(document, Some(status), &self.work.call, headers),
             Err(error) => Err(failure::of_answer(self.provider, error, &head_status(status))),
         }
@@ -145,7 +145,7 @@ impl Exchange<'_> {
         if !is_stream(&incoming.headers, self.upstream.framing) {
             return Err(self.not_a_stream(incoming).await);
         }
-        let head = head(&incoming);
+        let head = head(incoming.status, &incoming.headers);
         let framing = match self.upstream.framing {
             plugin::Framing::Sse => Framing::Sse,
             plugin::Framing::Ndjson => Framing::Ndjson,
@@ -159,7 +159,7 @@ impl Exchange<'_> {
 
     /// An answer in one piece to a request for a stream: nearly always an error with status 200, or a page of HTML.
     async fn not_a_stream(&self, incoming: Incoming) -> Error {
-        let (status, head) = (incoming.status, head(&incoming));
+        let (status, head) = (incoming.status, head(incoming.status, &incoming.headers));
         let body = match incoming.whole(LARGEST_ERROR_BODY, self.provider.timeouts().idle).await {
             Ok(body) => body,
             Err(error) => return error,
@@ -243,12 +243,13 @@ pub(super) fn outgoing(
     })
 }
 
-pub(super) fn head(incoming: &Incoming) -> ResponseHead {
-    let headers = incoming.headers.iter().filter_map(|(name, value)| {
+/// The head of an answer, as plugins get it.
+pub(super) fn head(status: StatusCode, headers: &HeaderMap) -> ResponseHead {
+    let headers = headers.iter().filter_map(|(name, value)| {
         let value = value.to_str().ok()?.to_owned();
         Some(plugin::Header { name: name.as_str().to_owned(), value })
     });
-    ResponseHead { status: incoming.status.as_u16(), headers: headers.collect() }
+    ResponseHead { status: status.as_u16(), headers: headers.collect() }
 }
 
 /// An answer that broke off before the client had any of it: another attempt may do better.

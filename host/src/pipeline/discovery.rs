@@ -150,7 +150,7 @@ async fn ask(provider: &Provider) -> Result<Vec<ModelInfo>, Error> {
         RequestBody::None | RequestBody::Forward(_) => Bytes::new(),
     };
     let incoming = provider.endpoint()?.send(outgoing(provider, &call, &upstream, body)?).await?;
-    let (status, head) = (incoming.status, head(&incoming));
+    let (status, head) = (incoming.status, head(incoming.status, &incoming.headers));
     let body = incoming.whole(LARGEST_LIST, PATIENCE).await?;
     let body = String::from_utf8_lossy(&body);
     let document = plugin.decode(&id, &call, upstream.carry.as_deref(), &head, &body).await;

@@ -69,7 +69,7 @@ pub async fn answer(snapshot: &Snapshot, request: Request, mut account: Account)
             Err(error) => Err((error, account)),
         };
     }
-    let mut work = match Work::new(&request, &target) {
+    let mut work = match Work::new(request, &target) {
         Ok(work) => work,
         Err(error) => return Err((error, account)),
     };

@@ -36,11 +36,10 @@ pub(super) struct Work {
 
 impl Work {
     /// Asks a target for what the client wants, in the client's own dialect or translated.
-    pub(super) fn new(request: &Request, target: &Target) -> Result<Self, Error> {
+    pub(super) fn new(request: Request, target: &Target) -> Result<Self, Error> {
         let provider = &target.provider;
         if provider.supports(request.operation) {
-            let (body, peek) = (request.body.clone(), request.peek.clone());
-            return Ok(Self::of(request, target, request.operation, body, peek));
+            return Self::native(request, target);
         }
         let translate: Translate = match request.operation {
             Operation::Completions => dialect::completions::request,
@@ -53,22 +52,33 @@ impl Work {
         }
         let Translated { document, back } = translate(&request.body, &request.id)?;
         let peek = Peek::chat(document.as_bytes(), None)?;
-        let mut work = Self::of(request, target, Operation::Chat, document.into(), peek);
-        work.dialect = Some(back);
-        work.translated = Some((request.body.clone(), translate));
-        Ok(work)
+        let translated = Some((request.body, translate));
+        let request = Request { operation: Operation::Chat, body: document.into(), peek, ..request };
+        Ok(Self { dialect: Some(back), translated, ..Self::of(request, target) })
     }
 
-    fn of(request: &Request, target: &Target, operation: Operation, body: Bytes, peek: Peek) -> Self {
+    /// Asks in the client's own dialect.
+    fn native(mut request: Request, target: &Target) -> Result<Self, Error> {
+        if request.operation == Operation::Responses
+            && let Some(document) = dialect::responses::for_native(&request.body)
+        {
+            request.peek = Peek::other(document.as_bytes(), Some(&request.peek.model), "input")?;
+            request.body = document.into();
+        }
+        Ok(Self::of(request, target))
+    }
+
+    fn of(request: Request, target: &Target) -> Self {
+        let Request { id, operation, body, peek, headers } = request;
         let call = Call {
             operation,
             model: target.model.clone(),
             stream: peek.stream,
             include_usage: peek.include_usage,
-            request_id: request.id.to_string(),
-            headers: forwarded_headers(&request.headers, &target.provider),
+            request_id: id.to_string(),
+            headers: forwarded_headers(&headers, &target.provider),
         };
-        Self { id: Arc::clone(&request.id), call, body, peek, dialect: None, translated: None }
+        Self { id, call, body, peek, dialect: None, translated: None }
     }
 
     /// The same for another document of the same operation.

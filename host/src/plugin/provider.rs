@@ -161,6 +161,7 @@ impl ProviderPlugin {
         let outcome = (outcome.and_then(|instance| instance), elapsed);
         let mut instance = self.count(Function::Instantiate, outcome)?;
         instance.permit = Some(permit);
+        instance.store.data_mut().limiter.count_memory(self.metrics.clone());
 
         let Instance { store, bindings, .. } = &mut instance;
         instance::prepare(store, &self.limits, id);

@@ -43,12 +43,15 @@ pub use self::refusal::Refusal;
 pub use self::tls::{Tls, TlsError};
 pub use self::workers::Workers;
 use crate::error::{Cause, Error};
+use crate::telemetry::Connections as Counted;
 
 /// How a server treats its connections. All limits are per connection where nothing else is said.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The threads that connections are served on. Without any: the runtime that [`serve`] is called in.
     pub workers: Workers,
+    /// Where connections are counted, if anywhere.
+    pub counted: Option<Counted>,
     /// Speak TLS, and only TLS.
     pub tls: Option<Tls>,
     /// The most bytes of a request's head; more is answered with 431.
@@ -81,6 +84,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             workers: Workers::default(),
+            counted: None,
             tls: None,
             header_bytes: 64 * 1024,
             headers: 100,
@@ -167,6 +171,7 @@ pub async fn serve<H: Handler>(
         turned_away: JoinSet::new(),
         limit: options.connections,
         workers: options.workers,
+        counted: options.counted,
     };
     let mut shutdown = pin!(shutdown);
     loop {
@@ -210,6 +215,7 @@ struct Connections {
     turned_away: JoinSet<()>,
     limit: usize,
     workers: Workers,
+    counted: Option<Counted>,
 }
 
 impl Connections {
@@ -231,7 +237,9 @@ impl Connections {
     /// Serves a connection on the thread whose turn it is, which has to be the one that watches its socket, too.
     fn spawn<H: Handler>(&mut self, socket: TcpStream, address: SocketAddr, shared: Arc<Shared<H>>) {
         let Ok(socket) = socket.into_std() else { return };
+        let counted = self.counted.as_ref().map(Counted::open);
         let serve = async move {
+            let _counted = counted;
             match TcpStream::from_std(socket) {
                 Ok(socket) => connection::serve(socket, address, shared).await,
                 Err(error) => warn!(%error, "cannot watch a connection"),

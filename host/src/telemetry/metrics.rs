@@ -1,7 +1,7 @@
 //! The figures that Prometheus reads. Their names are what operators already graph; their labels come from configured
 //! names and fixed lists only, never from what a client sends.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus::{
@@ -36,8 +36,10 @@ struct Inner {
     plugin_seconds: HistogramVec,
     plugin_traps: IntCounterVec,
     plugin_instances: IntGaugeVec,
+    plugin_memory: IntGaugeVec,
     plugin_generation: IntGaugeVec,
     plugin_reload_errors: IntCounterVec,
+    connections: IntGaugeVec,
 }
 
 impl Default for Metrics {
@@ -80,9 +82,12 @@ impl Metrics {
         );
         let plugin_traps = make.counters("weir_plugin_traps_total", "Faults of plugins.", &["plugin", "kind"]);
         let plugin_instances = make.gauges("weir_plugin_instances", "Instances alive.", &["plugin"]);
+        let plugin_memory =
+            make.gauges("weir_plugin_memory_bytes", "Linear memory of the instances alive, in bytes.", &["plugin"]);
         let plugin_generation = make.gauges("weir_plugin_generation", "The generation that serves.", &["plugin"]);
         let plugin_reload_errors =
             make.counters("weir_plugin_reload_errors_total", "Files that could not be loaded.", &["plugin"]);
+        let connections = make.gauges("weir_connections", "Connections of clients.", &["listener"]);
         process::register(&registry);
         Self(Arc::new(Inner {
             registry,
@@ -98,8 +103,10 @@ impl Metrics {
             plugin_seconds,
             plugin_traps,
             plugin_instances,
+            plugin_memory,
             plugin_generation,
             plugin_reload_errors,
+            connections,
         }))
     }
 
@@ -123,6 +130,7 @@ impl Metrics {
         ProviderMetrics {
             all: self.clone(),
             provider: name.into(),
+            usual: Arc::default(),
             prompt_tokens: tokens("prompt"),
             completion_tokens: tokens("completion"),
             response_time: inner.response_times.with_label_values(&[name]),
@@ -144,8 +152,14 @@ impl Metrics {
             plugin: name.into(),
             functions: functions.iter().map(of).collect(),
             instances: inner.plugin_instances.with_label_values(&[name]),
+            memory: inner.plugin_memory.with_label_values(&[name]),
             generation: inner.plugin_generation.with_label_values(&[name]),
         }
+    }
+
+    /// The count of the connections of one listener.
+    pub fn connections(&self, listener: &'static str) -> Connections {
+        Connections(self.0.connections.with_label_values(&[listener]))
     }
 
     /// Counts a request that was answered.
@@ -177,6 +191,8 @@ impl Metrics {
 pub struct ProviderMetrics {
     all: Metrics,
     provider: Arc<str>,
+    /// Looked up once as well: those of the path that was asked for first, when all goes well.
+    usual: Arc<OnceLock<Usual>>,
     prompt_tokens: IntCounter,
     completion_tokens: IntCounter,
     response_time: Histogram,
@@ -184,9 +200,29 @@ pub struct ProviderMetrics {
     retries: IntCounter,
 }
 
+/// The figures of requests to one path that are answered with 200.
+struct Usual {
+    endpoint: &'static str,
+    answered: IntCounter,
+    seconds: Histogram,
+}
+
 impl ProviderMetrics {
     /// Counts a request that was answered.
-    pub fn count_request(&self, endpoint: &str, status: u16, elapsed: Duration) {
+    pub fn count_request(&self, endpoint: &'static str, status: u16, elapsed: Duration) {
+        if status == 200 {
+            let inner = &*self.all.0;
+            let usual = self.usual.get_or_init(|| Usual {
+                endpoint,
+                answered: inner.requests.with_label_values(&[&*self.provider, endpoint, "200"]),
+                seconds: inner.durations.with_label_values(&[&*self.provider, endpoint]),
+            });
+            if usual.endpoint == endpoint {
+                usual.answered.inc();
+                usual.seconds.observe(elapsed.as_secs_f64());
+                return;
+            }
+        }
         self.all.count_request(&self.provider, endpoint, status, elapsed);
     }
 
@@ -229,7 +265,30 @@ pub struct PluginMetrics {
     plugin: Arc<str>,
     functions: Arc<[Function]>,
     instances: IntGauge,
+    memory: IntGauge,
     generation: IntGauge,
+}
+
+/// The count of a listener's connections.
+#[derive(Debug, Clone)]
+pub struct Connections(IntGauge);
+
+impl Connections {
+    /// Counts a connection for as long as what is returned is there.
+    pub fn open(&self) -> OpenConnection {
+        self.0.inc();
+        OpenConnection(self.0.clone())
+    }
+}
+
+/// A connection that is counted.
+#[derive(Debug)]
+pub struct OpenConnection(IntGauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 struct Function {
@@ -258,6 +317,11 @@ impl PluginMetrics {
     /// Counts instances that were made (above zero) or dropped (below zero).
     pub fn add_instances(&self, count: i64) {
         self.instances.add(count);
+    }
+
+    /// Counts linear memory that instances took (above zero) or gave back (below zero), in bytes.
+    pub fn add_memory(&self, bytes: i64) {
+        self.memory.add(bytes);
     }
 
     /// Notes which generation serves.
@@ -327,6 +391,8 @@ mod tests {
         plugin.observe_call(1, true, Duration::from_micros(3));
         plugin.count_trap("deadline");
         plugin.add_instances(2);
+        plugin.add_memory(65_536);
+        let connection = metrics.connections("public").open();
         plugin.set_generation(7);
         metrics.count_plugin_reload_error("acme");
         metrics.count_config_reload(true);
@@ -344,6 +410,8 @@ mod tests {
             r#"weir_plugin_call_seconds_count{function="decode",plugin="acme"} 1"#,
             r#"weir_plugin_traps_total{kind="deadline",plugin="acme"} 1"#,
             r#"weir_plugin_instances{plugin="acme"} 2"#,
+            r#"weir_plugin_memory_bytes{plugin="acme"} 65536"#,
+            r#"weir_connections{listener="public"} 1"#,
             r#"weir_plugin_generation{plugin="acme"} 7"#,
             r#"weir_plugin_reload_errors_total{plugin="acme"} 1"#,
             r#"weir_config_reloads_total{outcome="ok"} 1"#,
@@ -351,6 +419,8 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
         assert!(text.contains("process_resident_memory_bytes"), "{text}");
+        drop(connection);
+        assert!(metrics.render().contains(r#"weir_connections{listener="public"} 0"#));
     }
 
     #[test]

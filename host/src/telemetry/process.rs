@@ -14,6 +14,7 @@ pub(super) fn register(registry: &Registry) {
         ("process_open_fds", "Open file descriptors.", open_files),
         ("process_max_fds", "The most file descriptors that may be open.", most_files),
         ("process_threads", "Threads.", threads),
+        ("weir_log_lines_dropped", "Log lines dropped since the start: nobody read the log fast enough.", lines_dropped),
     ];
     for (name, help, read) in gauges {
         if let Ok(gauge) = IntGauge::new(name, help) {
@@ -79,6 +80,10 @@ fn resident_bytes() -> Option<i64> {
 
 fn virtual_bytes() -> Option<i64> {
     Some(status_figure("VmSize:")? * 1024)
+}
+
+fn lines_dropped() -> Option<i64> {
+    i64::try_from(super::writer::lines_dropped()).ok()
 }
 
 fn threads() -> Option<i64> {

@@ -12,6 +12,17 @@ const WAITING: usize = 8 << 10;
 /// How long the end of the process waits for a reader of the log that has stopped reading.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// A line has less than so many bytes, as a rule: it then grows in one piece.
+const USUAL_LINE: usize = 640;
+
+/// Lines that were dropped since the process started.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// Lines that were dropped since the process started.
+pub(super) fn lines_dropped() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
+}
+
 /// How a line says that so many lines were dropped.
 pub(super) type Note = fn(u64) -> String;
 
@@ -54,12 +65,13 @@ impl Queue {
     pub(super) fn send(&self, line: Vec<u8>) {
         if let Err(TrySendError::Full(_)) = self.sender.try_send(Message::Line(line)) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+            DROPPED.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// A line that is queued when it is dropped.
     pub(super) fn line(&self) -> Line {
-        Line { queue: self.clone(), bytes: Vec::new() }
+        Line { queue: self.clone(), bytes: Vec::with_capacity(USUAL_LINE) }
     }
 
     /// Waits until everything queued so far is written, or for [`PATIENCE`]: a stuck log must not keep the process

@@ -28,6 +28,8 @@ pub(super) struct Checked<'a> {
     pub(super) is_empty: bool,
     /// There is usage and there are no choices.
     pub(super) is_usage: bool,
+    /// A field that the API does not have holds a `usage`. What that is, the plugin knows.
+    pub(super) has_usage_elsewhere: bool,
 }
 
 impl Checked<'_> {
@@ -125,10 +127,24 @@ fn read_top<'a>(source: &'a str, draft: &mut Draft, tools: &[Tool]) -> Result<Ch
         },
         "service_tier" => check_service_tier(scanner),
         "error" => check_error(scanner),
+        _ if scanner.peek()? == Kind::Object => {
+            chunk.checked.has_usage_elsewhere |= holds_usage(scanner)?;
+            Ok(())
+        }
         _ => Ok(scanner.skip()?),
     })?;
     scanner.finish()?;
     Ok(chunk)
+}
+
+/// Consumes an object, and says whether it has a `usage` with something in it.
+fn holds_usage(scanner: &mut Scanner<'_>) -> Result<bool, Departs> {
+    let mut found = false;
+    scanner.members(|scanner, key| {
+        found |= key.raw() == "usage" && scanner.peek()? == Kind::Object;
+        scanner.skip()
+    })?;
+    Ok(found)
 }
 
 /// What a delta brings. The rules depend on the choice, whose index may stand behind the delta.

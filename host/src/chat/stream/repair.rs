@@ -42,7 +42,8 @@ impl Sequence {
 
     /// Judges the repaired chunk, which also notes what it changes, and remembers what the upstream calls things.
     fn take_over(&mut self, chunk: String, ledger: Ledger) -> Result<Vec<String>, Error> {
-        match self.admit(chunk.as_bytes()) {
+        let checked = self.check(&chunk);
+        match self.judge(&chunk, checked) {
             Verdict::Relay => {}
             Verdict::Drop => return Ok(Vec::new()),
             Verdict::Departs(reason) => return Err(bad_answer(format!("a chunk cannot be repaired: {reason}"))),

@@ -137,6 +137,11 @@ fn a_chunk_that_breaks_a_rule_departs_and_changes_nothing() {
         (&[], delta(HELLO).replace("\"id\"", "\"service_tier\":\"on_demand\",\"id\""), "an unknown service_tier"),
         (&[], delta(HELLO).replace("\"id\"", "\"error\":{},\"id\""), "an empty error"),
         (&[], delta(HELLO).replace("\"id\"", &format!("\"usage\":{COUNTS},\"id\"")), "usage beside choices"),
+        (
+            &[],
+            delta(HELLO).replace("\"id\"", "\"x\":{\"usage\":{\"prompt_tokens\":1}},\"id\""),
+            "usage inside of another field",
+        ),
         (&[&hello], renamed("c1", "c2"), "another id than the chunk before"),
         (&[&hello], renamed(":7", ":8"), "another created than the chunk before"),
         (&[&hello], renamed("\"m\"", "\"n\""), "another model than the chunk before"),

@@ -27,6 +27,17 @@ pub(super) struct Carried {
     tool_calls: Object,
 }
 
+/// The request without what this gateway made for earlier turns with other upstreams: one that speaks Responses by
+/// itself takes an `encrypted_content` only if it is its own. `None` if there is none, as nearly always.
+pub(super) fn without_ours(body: &[u8]) -> Option<String> {
+    memchr::memmem::find(body, MARK.as_bytes())?;
+    let mut request: Object = serde_json::from_slice(body).ok()?;
+    let items = request.get_mut("input")?.as_array_mut()?;
+    let is_ours = |item: &Value| item["encrypted_content"].as_str().is_some_and(|content| content.starts_with(MARK));
+    items.retain(|item| !is_ours(item));
+    serde_json::to_string(&request).ok()
+}
+
 impl Carried {
     /// Takes what has to come back out of a message or a delta. That of its tool calls is for [`Carried::add_call`].
     pub(super) fn add(&mut self, delta: &mut Object) {

@@ -50,7 +50,9 @@ impl Output {
         let choices = take_list(&mut chunk, "choices");
         self.response.note(chunk);
         self.begin(events);
-        if let Some(Value::Object(choice)) = choices.into_iter().next() {
+        // There is one answer here. Where an upstream gives several, the first is as good as any.
+        let first = choices.into_iter().find(|choice| choice["index"].as_u64().is_none_or(|index| index == 0));
+        if let Some(Value::Object(choice)) = first {
             self.choice(choice, events);
         }
     }

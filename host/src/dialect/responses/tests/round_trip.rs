@@ -156,3 +156,14 @@ fn what_others_encrypted_is_nobodys_business_here() {
         assert_eq!(sent_back(&items), json!([{ "role": "assistant", "content": "Hi" }]), "{foreign}");
     }
 }
+
+#[test]
+fn an_upstream_that_speaks_responses_does_not_get_what_was_made_here() {
+    let theirs = json!({ "type": "reasoning", "summary": [], "encrypted_content": "theirs" });
+    let ours = json!({ "type": "reasoning", "summary": [], "encrypted_content": "weir.1:{}" });
+    let said = json!({ "role": "user", "content": "weir.1: what is that?" });
+    let body = with(json!({ "input": [theirs, ours, said] })).to_string();
+    let cleaned: Value = serde_json::from_str(&for_native(body.as_bytes()).unwrap()).unwrap();
+    assert_eq!(cleaned["input"], json!([theirs, said]));
+    assert_eq!(for_native(with(json!({ "input": [theirs] })).to_string().as_bytes()), None);
+}

@@ -47,6 +47,17 @@ fn told(chunks: &[Value]) -> Vec<String> {
 }
 
 #[test]
+fn of_several_choices_the_first_is_the_answer() {
+    let mut other = chunk(json!({ "role": "assistant", "content": "other" }));
+    other["choices"][0]["index"] = json!(1);
+    let mut other_end = finish("stop");
+    other_end["choices"][0]["index"] = json!(1);
+    let chunks = [chunk(json!({ "role": "assistant", "content": "this" })), other, other_end, finish("length")];
+    assert!(!told(&chunks).concat().contains("other"));
+    assert_eq!(events(&chunks, None).last().unwrap()["type"], "response.incomplete");
+}
+
+#[test]
 fn a_text_is_told_in_the_order_of_the_api() {
     let chunks = [
         chunk(json!({ "role": "assistant", "content": "" })),
