@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use weir_plugin::openai::push_json_string;
 
-use crate::json::{Json, string_body};
+use weir_plugin::json::{Json, string_body};
 
 /// One tool call, or in legacy mode the `function_call` object without its list.
 pub fn tool_call(json: &mut Json, index: Option<u32>, id: &str, name: &str, arguments: &str) {

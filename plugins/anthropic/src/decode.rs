@@ -6,8 +6,8 @@ use weir_plugin::{Call, Failure, serde_json};
 
 use crate::canonical::{self, Citations};
 use crate::failure;
-use crate::json::{Json, characters, string_body};
 use crate::wire::{Block, Message, finish_reason, refusal};
+use weir_plugin::json::{Json, characters, string_body};
 
 /// Translates the body of an answer with a 2xx status. `legacy` says that the client speaks of functions, not tools.
 pub fn answer(call: &Call, legacy: bool, body: &str) -> Result<String, Failure> {

@@ -12,19 +12,16 @@ use weir_plugin::{Auth, Call, Failure, Header, RequestBody, UpstreamRequest};
 use self::messages::Conversation;
 use self::parameters::Thought;
 use self::tools::Tools;
-use crate::json::Json;
 use crate::settings::{Credential, Settings};
+use weir_plugin::json::Json;
 
 /// What an answer has to be told of its request: that the client speaks of functions, not tools.
 pub const LEGACY: &str = "functions";
 
-/// Headers of the client that are not passed on: this plugin or the host writes them.
-const OWN_HEADERS: [&str; 7] =
-    ["accept", "anthropic-beta", "anthropic-version", "authorization", "content-type", "cookie", "x-api-key"];
-
 /// Translates a chat request.
 pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<UpstreamRequest, Failure> {
-    let request: ChatRequest = openai::parse(document)?;
+    let mut request: ChatRequest = openai::parse(document)?;
+    let legacy = request.adopt_functions();
     let dropped = parameters::check(settings, &request)?;
     let conversation = Conversation::of(request.messages())?;
     let tools = Tools::of(&request)?;
@@ -52,7 +49,7 @@ pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<Upstream
     }
     json.close('}');
     Ok(UpstreamRequest {
-        carry: tools::is_legacy(&request).then(|| LEGACY.to_owned()),
+        carry: legacy.then(|| LEGACY.to_owned()),
         dropped,
         ..upstream_request(settings, call, "/v1/messages", RequestBody::Document(json.into_string()), &request.extra)
     })
@@ -71,31 +68,26 @@ pub fn upstream_request(
     body: RequestBody,
     fields: &Map<String, Value>,
 ) -> UpstreamRequest {
-    let mut headers = headers(settings, call, fields);
-    let method = match body {
-        RequestBody::None => "GET",
-        _ => {
-            headers.push(header("content-type", "application/json"));
-            "POST"
-        }
+    let upstream = match body {
+        RequestBody::None => UpstreamRequest::get(path),
+        body => UpstreamRequest::post(path, body),
     };
-    UpstreamRequest {
-        method: method.to_owned(),
-        headers,
-        body,
-        auth: match settings.auth {
-            Credential::XApiKey => Auth::Header("x-api-key".to_owned()),
-            Credential::Bearer => Auth::Bearer,
-        },
-        ..UpstreamRequest::get(path)
-    }
+    let auth = match settings.auth {
+        Credential::XApiKey => Auth::Header("x-api-key".to_owned()),
+        Credential::Bearer => Auth::Bearer,
+    };
+    let of_body = upstream.headers;
+    let headers = headers(settings, call, fields);
+    let mut upstream = UpstreamRequest { auth, headers, ..upstream }.with_client_headers(call);
+    upstream.headers.extend(of_body);
+    upstream
 }
 
-/// The version, the betas that the operator or the client asks for, and what else the operator lets through.
+/// The version, and the betas that the operator or the client asks for.
 fn headers(settings: &Settings, call: &Call, fields: &Map<String, Value>) -> Vec<Header> {
     let given = |name: &str| call.headers.iter().find(|header| header.name == name).map(|header| header.value.as_str());
     let version = given("anthropic-version").unwrap_or(&settings.anthropic_version);
-    let mut headers = vec![header("anthropic-version", version)];
+    let mut headers = vec![Header::new("anthropic-version", version)];
 
     let field = match fields.get("anthropic_beta") {
         Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
@@ -110,12 +102,7 @@ fn headers(settings: &Settings, call: &Call, fields: &Map<String, Value>) -> Vec
         }
     }
     if !betas.is_empty() {
-        headers.push(header("anthropic-beta", &betas.join(",")));
+        headers.push(Header::new("anthropic-beta", betas.join(",")));
     }
-    headers.extend(call.headers.iter().filter(|header| !OWN_HEADERS.contains(&header.name.as_str())).cloned());
     headers
-}
-
-fn header(name: &str, value: &str) -> Header {
-    Header { name: name.to_owned(), value: value.to_owned() }
 }

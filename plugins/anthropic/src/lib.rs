@@ -8,7 +8,6 @@ mod canonical;
 mod decode;
 mod encode;
 mod failure;
-mod json;
 mod models;
 mod native;
 mod settings;
@@ -16,8 +15,8 @@ mod stream;
 mod wire;
 
 use weir_plugin::{
-    Call, Descriptor, Encoded, Event, Failure, Operation, Position, Progress, Provider, RateLimit, RateLimitHeader,
-    ResponseHead, StreamDecoder, export_provider,
+    Call, Descriptor, Encoded, Failure, Operation, Position, Provider, RateLimit, RateLimitHeader, ResponseHead,
+    StreamDecoder, export_provider,
 };
 
 pub use crate::native::Relay;
@@ -44,7 +43,7 @@ pub struct Anthropic {
 
 impl Provider for Anthropic {
     type Settings = Settings;
-    type Decoder = Decoder;
+    type Decoder = Box<dyn StreamDecoder>;
 
     fn describe() -> Descriptor {
         Descriptor {
@@ -85,34 +84,10 @@ impl Provider for Anthropic {
         }
     }
 
-    fn stream(&self, call: Call, carry: Option<String>, _: ResponseHead, _: Option<Position>) -> Decoder {
+    fn stream(&self, call: Call, carry: Option<String>, _: ResponseHead, _: Option<Position>) -> Self::Decoder {
         match call.operation {
-            Operation::Messages => Decoder::Native(native::Relay),
-            _ => Decoder::Chat(Stream::new(call, carry.as_deref() == Some(encode::LEGACY))),
-        }
-    }
-}
-
-/// The translation of a stream, or the passing on of one.
-pub enum Decoder {
-    /// As canonical chunks.
-    Chat(Stream),
-    /// As it comes.
-    Native(native::Relay),
-}
-
-impl StreamDecoder for Decoder {
-    fn push(&mut self, events: Vec<Event>) -> Result<Progress, Failure> {
-        match self {
-            Self::Chat(stream) => stream.push(events),
-            Self::Native(relay) => relay.push(events),
-        }
-    }
-
-    fn finish(&mut self) -> Result<Vec<String>, Failure> {
-        match self {
-            Self::Chat(stream) => stream.finish(),
-            Self::Native(relay) => relay.finish(),
+            Operation::Messages => Box::new(native::Relay),
+            _ => Box::new(Stream::new(call, carry.as_deref() == Some(encode::LEGACY))),
         }
     }
 }

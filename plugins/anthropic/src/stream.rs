@@ -11,8 +11,8 @@ use weir_plugin::{Call, Event, Failure, Progress, StreamDecoder, serde_json};
 
 use crate::canonical::{self, Citations};
 use crate::failure;
-use crate::json::{Json, characters, string_body};
 use crate::wire::{Block, Delta, Message, StreamEvent, Usage, finish_reason, refusal};
+use weir_plugin::json::{Json, characters, string_body};
 
 /// What stands between a delta and the end of its chunk.
 const SUFFIX: &str = r#","finish_reason":null}]}"#;
@@ -33,8 +33,6 @@ pub struct Stream {
     /// The reason as a string body, and with it the text of a refusal.
     stop_reason: Option<Box<RawValue>>,
     refusal: Option<String>,
-    /// An error that came behind deltas of the same batch: they go out first.
-    failed: Option<Failure>,
     ended: bool,
 }
 
@@ -82,7 +80,6 @@ impl Stream {
             usage: None,
             stop_reason: None,
             refusal: None,
-            failed: None,
             ended: false,
         }
     }
@@ -303,29 +300,16 @@ impl Stream {
 
 impl StreamDecoder for Stream {
     fn push(&mut self, events: Vec<Event>) -> Result<Progress, Failure> {
-        if let Some(failure) = self.failed.take() {
-            return Err(failure);
-        }
         self.chunks.list.reserve(events.len() + 1);
         for event in &events {
-            if let Err(failure) = self.event(event) {
-                if self.chunks.list.is_empty() {
-                    return Err(failure);
-                }
-                self.failed = Some(failure);
-                break;
-            }
-            if self.ended {
-                break;
+            if !self.ended {
+                self.event(event)?;
             }
         }
         Ok(Progress { chunks: std::mem::take(&mut self.chunks.list), ended: self.ended })
     }
 
     fn finish(&mut self) -> Result<Vec<String>, Failure> {
-        if let Some(failure) = self.failed.take() {
-            return Err(failure);
-        }
         // With its reason the answer is complete, even if `message_stop` got lost. Without it the host has to judge.
         if self.stop_reason.is_some() {
             self.end()?;

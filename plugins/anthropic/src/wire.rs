@@ -1,6 +1,6 @@
 //! The Anthropic Messages API as it arrives: answers, blocks, deltas, usage.
 //!
-//! Every field may be missing, and strings stay raw (see [`crate::json`]), so that a block or event of a kind that
+//! Every field may be missing, and strings stay raw (see [`weir_plugin::json`]), so that a block or event of a kind that
 //! nobody knew when this was written is skipped and never fails an answer. What is sent is in [`crate::encode`].
 //!
 //! Source: the reference of the Messages API and its streaming events, version 2023-06-01.
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use weir_plugin::openai::{self, FinishReason, Text};
 
-use crate::json::string_body;
+use weir_plugin::json::string_body;
 
 /// An answer of `POST /v1/messages`, and the `message` of a `message_start` event.
 #[derive(Deserialize)]

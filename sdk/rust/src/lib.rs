@@ -8,6 +8,7 @@
 
 #[doc(hidden)]
 pub mod bindings;
+mod boxed_decoder;
 pub mod claude;
 mod client_headers;
 mod describe;

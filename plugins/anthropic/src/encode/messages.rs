@@ -7,11 +7,11 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 use weir_plugin::Failure;
-use weir_plugin::openai::{Content, FunctionCall, Message, ToolCall};
+use weir_plugin::openai::{Content, Message, ToolCall};
 use weir_plugin::serde_json::{self, Value};
 
 use super::parts::{self, Place};
-use crate::json::Json;
+use weir_plugin::json::Json;
 
 /// The conversation in Anthropic's form.
 #[derive(Default)]
@@ -24,8 +24,6 @@ pub struct Conversation {
     /// The blocks of the open turn: results of tools, which come first, and the others.
     results: Json,
     blocks: Json,
-    /// The id that was made up for the last call of a function in the form before `tool_calls`.
-    last_function: String,
     /// Whether the last turn of the assistant calls tools without showing what it thought.
     pub calls_without_thinking: bool,
 }
@@ -53,10 +51,9 @@ impl Conversation {
                 self.turn("assistant");
                 self.assistant(index, message)
             }
-            Some("tool" | "function") => {
+            Some("tool") => {
                 self.turn("user");
-                let made_up = Some(self.last_function.as_str()).filter(|id| !id.is_empty());
-                let Some(id) = message.tool_call_id.as_deref().or(made_up) else {
+                let Some(id) = message.tool_call_id.as_deref() else {
                     let message = "A result has to name the call that it is of.";
                     return Err(Failure::invalid_field(format!("messages[{index}].tool_call_id"), message));
                 };
@@ -97,12 +94,7 @@ impl Conversation {
         for (at, call) in calls.iter().enumerate() {
             tool_use(&mut self.blocks, call, || format!("messages[{index}].tool_calls[{at}]"))?;
         }
-        if let Some(call) = &message.function_call {
-            self.last_function = format!("call_{index}");
-            let place = || format!("messages[{index}].function_call");
-            function_use(&mut self.blocks, &self.last_function, call, None, place)?;
-        }
-        self.calls_without_thinking = !thinks && (!calls.is_empty() || message.function_call.is_some());
+        self.calls_without_thinking = !thinks && !calls.is_empty();
         Ok(())
     }
 }
@@ -153,30 +145,18 @@ fn tool_use(json: &mut Json, call: &ToolCall, place: impl Fn() -> String) -> Res
     let Some(function) = &call.function else {
         return Err(Failure::unsupported(place(), "This provider has no tools but functions."));
     };
-    let id = call.id.as_deref().unwrap_or_default();
-    function_use(json, id, function, call.extra.get("cache_control"), || format!("{}.function", place()))
-}
-
-fn function_use(
-    json: &mut Json,
-    id: &str,
-    call: &FunctionCall,
-    mark: Option<&Value>,
-    place: impl Fn() -> String,
-) -> Result<(), Failure> {
-    let arguments = call.arguments.as_deref().unwrap_or_default().trim();
-    let input = match arguments {
+    let input = match function.arguments.as_deref().unwrap_or_default().trim() {
         // What clients write for a call without arguments.
         "" | "null" => "{}",
-        _ if arguments.starts_with('{') && serde_json::from_str::<&RawValue>(arguments).is_ok() => arguments,
+        text if text.starts_with('{') && serde_json::from_str::<&RawValue>(text).is_ok() => text,
         _ => {
             let message = "The arguments of a call have to be a JSON object, written as a string.";
-            return Err(Failure::invalid_field(format!("{}.arguments", place()), message));
+            return Err(Failure::invalid_field(format!("{}.function.arguments", place()), message));
         }
     };
-    json.open('{').key("type").body("tool_use").key("id").string(&tool_id(id));
-    json.key("name").string(call.name.as_deref().unwrap_or_default()).key("input").raw(input);
-    parts::mark(json, mark);
+    json.open('{').key("type").body("tool_use").key("id").string(&tool_id(call.id.as_deref().unwrap_or_default()));
+    json.key("name").string(function.name.as_deref().unwrap_or_default()).key("input").raw(input);
+    parts::mark(json, call.extra.get("cache_control"));
     json.close('}');
     Ok(())
 }

@@ -6,7 +6,7 @@ use weir_plugin::Failure;
 use weir_plugin::openai::{DataUri, FileData, Part};
 use weir_plugin::serde_json::{self, Value};
 
-use crate::json::Json;
+use weir_plugin::json::Json;
 
 /// Where a part stands in the request.
 #[derive(Clone, Copy)]
@@ -124,48 +124,9 @@ fn document_options(json: &mut Json, part: &Part, file: &FileData) {
 }
 
 fn plain_text(json: &mut Json, url: &str, place: Place) -> Result<(), Failure> {
-    let bytes = DataUri::parse(url).filter(|uri| uri.base64).and_then(|uri| base64(uri.data));
-    let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else {
+    let Some(text) = DataUri::parse(url).filter(|uri| uri.base64).and_then(|uri| uri.text()) else {
         return Err(Failure::invalid_field(format!("{place}.file.file_data"), "This is no text in UTF-8 and base64."));
     };
     json.open('{').key("type").body("text").key("media_type").body("text/plain").key("data").string(&text).close('}');
     Ok(())
-}
-
-/// Decodes base64, of either alphabet, with or without padding.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0_u32, 0);
-    for byte in text.trim_end_matches('=').bytes() {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-        }
-    }
-    Some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_of_both_alphabets_is_decoded() {
-        for (text, expected) in
-            [("", &b""[..]), ("aGk=", b"hi"), ("aGk", b"hi"), ("-_8", b"\xfb\xff"), ("+/8=", b"\xfb\xff")]
-        {
-            assert_eq!(base64(text).unwrap(), expected, "{text}");
-        }
-        assert_eq!(base64("a b"), None);
-    }
 }

@@ -1,10 +1,10 @@
-//! Tools and the choice among them, in the current form and in the one before it (`functions`).
+//! Tools and the choice among them.
 
 use weir_plugin::Failure;
 use weir_plugin::openai::{ChatRequest, FunctionTool, NamedTool, Tool, ToolChoice};
 use weir_plugin::serde_json::{self, Map, Value};
 
-use crate::json::Json;
+use weir_plugin::json::Json;
 
 /// The tools of a request in Anthropic's form.
 #[derive(Default)]
@@ -24,9 +24,6 @@ impl Tools {
         let allowed = allowed_tools(request);
         for (index, tool) in request.tools().iter().enumerate() {
             tools.add(index, tool, allowed.as_deref())?;
-        }
-        for function in legacy_functions(request) {
-            tools.add_legacy(function);
         }
         // A choice among no tools is refused by Anthropic, and means nothing.
         if !tools.list.is_empty() {
@@ -76,93 +73,44 @@ impl Tools {
         json.close('}');
     }
 
-    fn add_legacy(&mut self, function: &Value) {
-        let json = &mut self.list;
-        json.open('{').key("name").string(function["name"].as_str().unwrap_or_default());
-        if let Some(description) = function["description"].as_str() {
-            json.key("description").string(description);
-        }
-        let parameters = function.get("parameters").filter(|parameters| !parameters.is_null()).map(Value::to_string);
-        schema(json, parameters.as_deref());
-        json.close('}');
-    }
-
     fn choose(&mut self, request: &ChatRequest) -> Result<(), Failure> {
-        let legacy = request.extra.get("function_call");
-        let choice = match &request.tool_choice {
-            Some(ToolChoice::Text(word)) => Choice::of_word(word),
-            Some(ToolChoice::Named(named)) => Choice::of_named(named)?,
-            None => legacy.and_then(Choice::of_legacy),
-        };
-        // Only one call fits into the form before `tool_calls`.
-        let single = request.parallel_tool_calls == Some(false) || is_legacy(request);
-        let choice = match choice {
-            None if single => Choice::Type("auto"),
-            None => return Ok(()),
-            Some(choice) => choice,
-        };
-        self.forced = matches!(choice, Choice::Type("any") | Choice::Tool(_));
-        let json = &mut self.choice;
-        match choice {
-            Choice::Native(native) => {
-                json.raw(&serde_json::to_string(native).unwrap_or_default());
-                return Ok(());
-            }
-            Choice::Type(kind) => json.open('{').key("type").body(kind),
-            Choice::Tool(name) => json.open('{').key("type").body("tool").key("name").string(name),
-        };
-        if single && !matches!(choice, Choice::Type("none")) {
-            json.key("disable_parallel_tool_use").raw("true");
-        }
-        json.close('}');
-        Ok(())
-    }
-}
-
-/// Whether the client speaks of functions and not of tools.
-pub fn is_legacy(request: &ChatRequest) -> bool {
-    request.tools().is_empty() && !legacy_functions(request).is_empty()
-}
-
-fn legacy_functions<'r>(request: &'r ChatRequest) -> &'r [Value] {
-    request.extra.get("functions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-}
-
-/// What the model may do about its tools.
-#[derive(Clone, Copy)]
-enum Choice<'a> {
-    /// `auto`, `any` or `none`.
-    Type(&'static str),
-    /// This one.
-    Tool(&'a str),
-    /// As Anthropic writes it.
-    Native(&'a NamedTool<'a>),
-}
-
-impl<'a> Choice<'a> {
-    fn of_word(word: &str) -> Option<Self> {
-        match word {
-            "auto" => Some(Self::Type("auto")),
-            "none" => Some(Self::Type("none")),
-            "required" | "any" => Some(Self::Type("any")),
-            _ => None,
-        }
-    }
-
-    fn of_named(named: &'a NamedTool) -> Result<Option<Self>, Failure> {
-        match named.kind.as_deref() {
-            Some("allowed_tools") => Ok(Self::of_word(allowed_mode(named))),
-            Some("custom") => Err(Failure::unsupported("tool_choice", "This provider has no custom tools.")),
-            Some("auto" | "any" | "none" | "tool") => Ok(Some(Self::Native(named))),
-            _ => match named.tool_name() {
-                Some(name) => Ok(Some(Self::Tool(name))),
-                None => Err(Failure::invalid_field("tool_choice.function.name", "The name of the tool is missing.")),
+        let (word, name) = match &request.tool_choice {
+            None => ("", None),
+            Some(ToolChoice::Text(word)) => (word.as_str(), None),
+            Some(ToolChoice::Named(named)) => match named.kind.as_deref() {
+                Some("allowed_tools") => (allowed_mode(named), None),
+                Some("custom") => {
+                    return Err(Failure::unsupported("tool_choice", "This provider has no custom tools."));
+                }
+                // As Anthropic writes it.
+                Some("auto" | "any" | "none" | "tool") => {
+                    self.choice.raw(&serde_json::to_string(named).unwrap_or_default());
+                    return Ok(());
+                }
+                _ if named.tool_name().is_some() => ("tool", named.tool_name()),
+                _ => {
+                    let message = "The name of the tool is missing.";
+                    return Err(Failure::invalid_field("tool_choice.function.name", message));
+                }
             },
+        };
+        let single = request.parallel_tool_calls == Some(false);
+        let kind = match word {
+            "auto" | "none" | "tool" => word,
+            "required" | "any" => "any",
+            _ if single => "auto",
+            _ => return Ok(()),
+        };
+        self.forced = matches!(kind, "any" | "tool");
+        self.choice.open('{').key("type").body(kind);
+        if let Some(name) = name {
+            self.choice.key("name").string(name);
         }
-    }
-
-    fn of_legacy(call: &'a Value) -> Option<Self> {
-        call.as_str().map_or_else(|| call["name"].as_str().map(Self::Tool), Self::of_word)
+        if single && kind != "none" {
+            self.choice.key("disable_parallel_tool_use").raw("true");
+        }
+        self.choice.close('}');
+        Ok(())
     }
 }
 
