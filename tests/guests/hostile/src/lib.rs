@@ -9,8 +9,8 @@ mod misdeeds;
 use serde_json::{Value, json};
 use weir_plugin::serde::Deserialize;
 use weir_plugin::{
-    Auth, Call, Descriptor, Encoded, Event, Failure, Framing, Header, Operation, Position, Progress, Provider,
-    RequestBody, ResponseHead, ResponseMode, StreamDecoder, UpstreamRequest, export_provider,
+    Call, Descriptor, Encoded, Event, Failure, Header, Position, Progress, Provider, RequestBody, ResponseHead,
+    StreamDecoder, UpstreamRequest, export_provider,
 };
 
 /// The settings choose what goes wrong before there is a request.
@@ -45,6 +45,7 @@ impl Provider for Hostile {
                 "additionalProperties": false,
             })
             .to_string(),
+            ..Descriptor::default()
         }
     }
 

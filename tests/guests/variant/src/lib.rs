@@ -8,8 +8,8 @@ use std::hint::black_box;
 
 use weir_plugin::serde::de::IgnoredAny;
 use weir_plugin::{
-    Auth, Call, Descriptor, Encoded, Event, Failure, Framing, Operation, Position, Progress, Provider, RequestBody,
-    ResponseHead, ResponseMode, StreamDecoder, UpstreamRequest, export_provider,
+    Auth, Call, Descriptor, Encoded, Event, Failure, Position, Progress, Provider, RequestBody, ResponseHead,
+    StreamDecoder, UpstreamRequest, export_provider,
 };
 
 /// What the plugin answers. The tests look for these letters in the binary and write others in their place.
