@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::answer::{finish_reason, is_known_tier, reports_error, usage};
 use super::identity::Identity;
+use super::reasoning_details::ReasoningDetails;
 use super::straighten;
 
 /// The state of one stream.
@@ -22,6 +23,7 @@ pub struct ChatStream {
     /// The choices that have begun, and whether each has ended.
     choices: Vec<(u32, bool)>,
     tool_calls: Vec<Begun>,
+    reasoning_details: ReasoningDetails,
     usage: Option<Usage>,
     /// Fields of chunks that had nothing else to say, for the next one that has.
     held: Map<String, Value>,
@@ -52,6 +54,7 @@ impl ChatStream {
             resumed,
             choices,
             tool_calls,
+            reasoning_details: ReasoningDetails::default(),
             usage: None,
             held: Map::new(),
         }
@@ -158,6 +161,9 @@ impl ChatStream {
             delta.reasoning_content.get_or_insert(reasoning.into());
         }
         delta.extra.shift_remove("obfuscation");
+        if let Some(details) = delta.extra.get_mut("reasoning_details") {
+            self.reasoning_details.tell_once(index, details);
+        }
         let mut tool_calls = Vec::new();
         for tool_call in delta.tool_calls.take().into_iter().flatten() {
             join(&mut tool_calls, self.tool_call(index, tool_call));

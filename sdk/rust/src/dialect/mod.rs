@@ -12,6 +12,7 @@ mod fields;
 mod identity;
 mod messages;
 mod models;
+mod reasoning_details;
 mod request;
 mod responses;
 mod straighten;

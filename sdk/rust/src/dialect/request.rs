@@ -123,7 +123,8 @@ impl Changes {
             && !call.include_usage
             && self.stream_usage == StreamUsage::Auto
             && !self.drop_parameters.iter().any(|name| name == "stream_options");
-        if !asks_usage && self.drop_parameters.is_empty() && !(is_chat && self.reads_chats()) {
+        let reads = is_chat && (self.reads_chats() || document.contains(THINKING));
+        if !asks_usage && self.drop_parameters.is_empty() && !reads {
             return Ok(changed);
         }
         let fields = Fields::read(document)?;
@@ -146,6 +147,11 @@ impl Changes {
     }
 
     fn chat(&self, fields: &Fields<'_>, changed: &mut Changed) -> Result<(), Failure> {
+        if let Some(value) = foreign_thinking(fields) {
+            // Beside an effort it only says the same in more words.
+            let says_more = fields.get("reasoning_effort").is_none_or(|effort| effort == "null");
+            changed.leave_out("thinking", says_more.then_some(value));
+        }
         for name in &self.refuse_parameters {
             if fields.get(name).is_some_and(|value| asks(name, value)) {
                 return Err(Failure::unsupported(name.as_str(), format!("This provider does not support '{name}'.")));
@@ -191,6 +197,19 @@ impl Changed {
             self.dropped.push(name.to_owned());
         }
     }
+}
+
+/// The field `thinking`, as it stands in documents that have one.
+const THINKING: &str = "\"thinking\"";
+
+/// A client's `thinking` in Anthropic's words, which no upstream of this dialect knows: those that have a field of this
+/// name know `enabled` and `disabled` alone, and the latter is said by an effort as well.
+fn foreign_thinking<'a>(fields: &Fields<'a>) -> Option<&'a str> {
+    let value = fields.get("thinking")?;
+    let thinking: Value = serde_json::from_str(value).ok()?;
+    let says_off = thinking["type"] == "disabled" && fields.get("reasoning_effort") == Some("\"none\"");
+    let is_foreign = says_off || thinking["type"] == "adaptive" || thinking.get("budget_tokens").is_some();
+    is_foreign.then_some(value)
 }
 
 fn asks(name: &str, value: &str) -> bool {

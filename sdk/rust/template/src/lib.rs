@@ -5,8 +5,8 @@ use weir_plugin::openai::{
     self, AnswerMessage, ChatCompletion, ChatRequest, ChunkWriter, Content, FinishReason, Usage,
 };
 use weir_plugin::{
-    Auth, Call, Descriptor, Encoded, Event, Failure, Framing, Header, Operation, Position, Progress, Provider,
-    RequestBody, ResponseHead, ResponseMode, StreamDecoder, UpstreamRequest,
+    Call, Descriptor, Encoded, Event, Failure, Position, Progress, Provider, ResponseHead, StreamDecoder,
+    UpstreamRequest,
 };
 
 weir_plugin::export_provider!(Template);
