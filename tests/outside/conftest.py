@@ -10,9 +10,16 @@ from gateway import BINARY, KEY, Gateway, provider
 from upstream import Upstream
 
 # Libraries must find no key, proxy or endpoint of the developer's own.
+OF_LIBRARIES = (
+    "ANTHROPIC_", "AWS_", "AZURE_", "CO_", "GEMINI_", "GOOGLE_", "LANGCHAIN_", "LANGSMITH_", "MISTRAL_", "OLLAMA_",
+    "OPENAI_",
+)  # fmt: skip
 for name in list(os.environ):
-    if name.startswith(("OPENAI_", "ANTHROPIC_", "LANGCHAIN_", "LANGSMITH_")) or name.lower().endswith("_proxy"):
+    if name.startswith(OF_LIBRARIES) or name.lower().endswith("_proxy"):
         del os.environ[name]
+
+# A gateway with every provider, for the suites of round trips.
+pytest_plugins = ["roundtrips"]
 
 MODEL = "m1"
 

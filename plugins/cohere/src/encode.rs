@@ -3,7 +3,7 @@
 //! v2 is close to OpenAI's form: messages, parts and tools keep their shapes and lose what Cohere does not know.
 
 use serde_json::{Map, Value, json};
-use weir_plugin::openai::{self, ChatRequest, Content, Message, Tool, ToolUse, WantedJson};
+use weir_plugin::openai::{self, ChatRequest, Content, Message, Tool, ToolCall, ToolUse, WantedJson};
 use weir_plugin::{Call, Failure, UpstreamRequest};
 
 use crate::settings::{Api, Reasoning, Settings};
@@ -60,6 +60,9 @@ pub fn response_format(request: &ChatRequest, schema: &str) -> Option<Value> {
 fn v2(settings: &Settings, call: &Call, mut request: ChatRequest, choice: ToolUse) -> Result<UpstreamRequest, Failure> {
     let (mut extra, mut dropped) = fields(call, &request, &[COMMON, V2]);
     extra.extend(response_format(&request, "json_schema").map(|format| ("response_format".to_owned(), format)));
+    if let Some(thinking) = extra.get_mut("thinking") {
+        in_coheres_words(thinking, request.reasoning_effort.as_deref());
+    }
     match (request.reasoning_effort.as_deref(), settings.reasoning) {
         (Some(effort), Reasoning::Thinking) => drop(extra.entry("thinking").or_insert_with(|| thinking(effort))),
         (Some(_), Reasoning::Drop) => dropped.push("reasoning_effort".to_owned()),
@@ -96,6 +99,15 @@ fn thinking(effort: &str) -> Value {
     }
 }
 
+/// Clients that know Anthropic's API call the budget by its name there, or leave it to the model.
+fn in_coheres_words(given: &mut Value, effort: Option<&str>) {
+    if given["type"] == "adaptive" {
+        *given = effort.map_or_else(|| json!({"type": "enabled"}), thinking);
+    } else if let Some(budget) = given.get("budget_tokens").cloned() {
+        *given = json!({"type": given["type"], "token_budget": budget});
+    }
+}
+
 fn is_strict(tool: &Tool) -> bool {
     tool.function.as_ref().is_some_and(|function| function.strict == Some(true))
 }
@@ -112,6 +124,14 @@ fn strip_tool(tool: &mut Tool) {
     (tool.kind, tool.extra) = (Some("function".into()), Map::new());
     if let Some(function) = &mut tool.function {
         (function.strict, function.extra) = (None, Map::new());
+    }
+}
+
+/// Takes from a call what Cohere does not know.
+fn strip_call(call: &mut ToolCall) {
+    call.extra = Map::new();
+    if let Some(function) = &mut call.function {
+        function.extra = Map::new();
     }
 }
 
@@ -132,7 +152,7 @@ fn strip(index: usize, message: &mut Message) -> Result<(), Failure> {
     match (&mut message.tool_calls, message.reasoning_content.take()) {
         (None, _) => drop(message.content.get_or_insert(Content::text(""))),
         (Some(calls), thought) => {
-            calls.iter_mut().for_each(|call| call.extra = Map::new());
+            calls.iter_mut().for_each(strip_call);
             if let Some(thought) = thought {
                 message.extra.entry("tool_plan").or_insert_with(|| thought.into_string().into());
             }

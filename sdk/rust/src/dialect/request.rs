@@ -123,7 +123,7 @@ impl Changes {
             && !call.include_usage
             && self.stream_usage == StreamUsage::Auto
             && !self.drop_parameters.iter().any(|name| name == "stream_options");
-        let reads = is_chat && (self.reads_chats() || document.contains(THINKING));
+        let reads = is_chat && (self.reads_chats() || mentions_thinking(document));
         if !asks_usage && self.drop_parameters.is_empty() && !reads {
             return Ok(changed);
         }
@@ -199,8 +199,16 @@ impl Changed {
     }
 }
 
-/// The field `thinking`, as it stands in documents that have one.
-const THINKING: &str = "\"thinking\"";
+/// Whether there may be a field `thinking`. This looks at every request in full: of the letters of that word, `k` is
+/// the rarest in most texts.
+fn mentions_thinking(document: &str) -> bool {
+    const NAME: &[u8] = b"\"thinking\"";
+    const BEFORE_K: usize = 5;
+    let document = document.as_bytes();
+    memchr::memchr_iter(b'k', document)
+        .filter_map(|k| document.get(k.checked_sub(BEFORE_K)?..))
+        .any(|rest| rest.starts_with(NAME))
+}
 
 /// A client's `thinking` in Anthropic's words, which no upstream of this dialect knows: those that have a field of this
 /// name know `enabled` and `disabled` alone, and the latter is said by an effort as well.
