@@ -73,8 +73,9 @@ fn broken_off(error: &hyper::Error) -> Error {
 
 fn check_type(headers: &HeaderMap) -> Result<(), Error> {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
-    let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if kind == "application/json" || kind.ends_with("+json") {
+    let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let suffix = kind.len().checked_sub("+json".len()).and_then(|start| kind.get(start..));
+    if kind.eq_ignore_ascii_case("application/json") || suffix.is_some_and(|it| it.eq_ignore_ascii_case("+json")) {
         return Ok(());
     }
     let message = "The request must be JSON: send it with `Content-Type: application/json`.";

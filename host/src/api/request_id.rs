@@ -16,8 +16,21 @@ pub(super) fn of<B>(request: &Request<B>) -> Arc<str> {
     let sent = request.headers().get(HEADER).and_then(|value| value.to_str().ok());
     match sent.filter(|id| is_sensible(id)) {
         Some(id) => id.into(),
-        None => format!("req_{:024x}", fastrand::u128(..) >> 32).into(),
+        None => new().into(),
     }
+}
+
+/// A random id: `req_` and 24 hexadecimal digits.
+fn new() -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut id = String::with_capacity(28);
+    id.push_str("req_");
+    let random = fastrand::u128(..).to_ne_bytes();
+    for byte in &random[..12] {
+        id.push(DIGITS[usize::from(byte >> 4)].into());
+        id.push(DIGITS[usize::from(byte & 15)].into());
+    }
+    id
 }
 
 /// Puts the id on an answer.

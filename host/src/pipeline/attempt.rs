@@ -38,7 +38,8 @@ pub(super) enum Attempt {
 pub(super) async fn attempt(work: &mut Work, snapshot: &Snapshot, provider: &Provider) -> Result<Attempt, Error> {
     let mut encoded = encode(work, provider).await?;
     if let Encoded::Fetch(urls) = encoded {
-        media::put_inline(work, snapshot, provider, &urls).await?;
+        // Boxed, since it is rare and large: every request would otherwise make room for it.
+        Box::pin(media::put_inline(work, snapshot, provider, &urls)).await?;
         encoded = encode(work, provider).await?;
     }
     match (encoded, work.call.stream) {
@@ -59,15 +60,16 @@ async fn encode(work: &Work, provider: &Provider) -> Result<Encoded, Error> {
     encoded.map_err(|error| failure::of_call(provider, error))
 }
 
-async fn send(work: &mut Work, provider: &Provider, upstream: UpstreamRequest) -> Result<Attempt, Error> {
+async fn send(work: &mut Work, provider: &Provider, mut upstream: UpstreamRequest) -> Result<Attempt, Error> {
     let notice = dropped::judge(provider, &upstream.dropped)?;
     let body = match &upstream.body {
         RequestBody::None => Bytes::new(),
         RequestBody::Document(document) => Bytes::copy_from_slice(document.as_bytes()),
         RequestBody::Forward(edits) => edited(provider, work, edits)?,
     };
+    let outgoing = outgoing(provider, &work.call, &mut upstream, body)?;
     let mut exchange = Exchange { work, provider, upstream: &upstream };
-    let incoming = exchange.send(body).await?;
+    let incoming = exchange.send(outgoing).await?;
     if !incoming.status.is_success() {
         return Err(exchange.refused(incoming).await);
     }
@@ -98,8 +100,7 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    async fn send(&self, body: Bytes) -> Result<Incoming, Error> {
-        let outgoing = outgoing(self.provider, &self.work.call, self.upstream, body)?;
+    async fn send(&self, outgoing: Outgoing) -> Result<Incoming, Error> {
         let endpoint = self.provider.endpoint()?;
         let limit = self.provider.timeouts().first_byte;
         let sent = Instant::now();
@@ -211,10 +212,11 @@ fn no_answer(departure: Departure) -> Error {
     }
 }
 
+/// What a plugin wants sent. Path and headers are taken out of it: nobody needs them there any more.
 pub(super) fn outgoing(
     provider: &Provider,
     call: &Call,
-    upstream: &UpstreamRequest,
+    upstream: &mut UpstreamRequest,
     body: Bytes,
 ) -> Result<Outgoing, Error> {
     let method = Method::from_bytes(upstream.method.as_bytes())
@@ -231,10 +233,10 @@ pub(super) fn outgoing(
             )
         }
     };
-    let headers = upstream.headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect();
+    let headers = std::mem::take(&mut upstream.headers).into_iter().map(|header| (header.name, header.value)).collect();
     Ok(Outgoing {
         method,
-        path: upstream.path.clone(),
+        path: std::mem::take(&mut upstream.path),
         headers,
         body,
         credential,

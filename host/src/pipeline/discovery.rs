@@ -138,7 +138,7 @@ async fn ask(provider: &Provider) -> Result<Vec<ModelInfo>, Error> {
     };
     let plugin = provider.plugin();
     let encoded = plugin.encode(&id, &call, "").await.map_err(|error| failure::of_call(provider, error))?;
-    let upstream = match encoded {
+    let mut upstream = match encoded {
         Encoded::Answer(document) => return parse(&document),
         Encoded::Send(upstream) => upstream,
         Encoded::Chunks(_) | Encoded::Fetch(_) => {
@@ -149,7 +149,7 @@ async fn ask(provider: &Provider) -> Result<Vec<ModelInfo>, Error> {
         RequestBody::Document(document) => Bytes::copy_from_slice(document.as_bytes()),
         RequestBody::None | RequestBody::Forward(_) => Bytes::new(),
     };
-    let incoming = provider.endpoint()?.send(outgoing(provider, &call, &upstream, body)?).await?;
+    let incoming = provider.endpoint()?.send(outgoing(provider, &call, &mut upstream, body)?).await?;
     let (status, head) = (incoming.status, head(incoming.status, &incoming.headers));
     let body = incoming.whole(LARGEST_LIST, PATIENCE).await?;
     let body = String::from_utf8_lossy(&body);
