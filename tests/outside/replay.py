@@ -92,8 +92,6 @@ def why_not(recording):
     if api_of(recording) is None:
         shown = re.sub("/(models|responses)/[^:]*?(:[A-Za-z]+)?$", r"/\1/*\2", recording.path)
         return f"{recording.method} {shown}: no operation of ours"
-    if recording.form == "sse" and recording.headers["content-type"].startswith("application/json"):
-        return "a stream by the name of a JSON document, which it is then taken for"
     return None
 
 

@@ -143,6 +143,13 @@ impl Provider {
         self.set("/settings", settings)
     }
 
+    /// Without this key.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        self.0.as_object_mut().expect("a provider is a mapping").remove(key);
+        self
+    }
+
     /// Sets the value at a JSON pointer, making the objects on the way.
     #[must_use]
     pub fn set(mut self, pointer: &str, value: Value) -> Self {

@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, Response};
 
 use super::reply::ReplyBody;
 
-const HEADER: &str = "x-request-id";
+const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Where clients of the Messages API look for it.
+const MESSAGES_HEADER: HeaderName = HeaderName::from_static("request-id");
 const LONGEST: usize = 128;
 
 /// The id of a request.
@@ -37,8 +40,7 @@ fn new() -> String {
 pub(super) fn set(response: &mut Response<ReplyBody>, id: &str) {
     if let Ok(value) = HeaderValue::from_str(id) {
         response.headers_mut().insert(HEADER, value.clone());
-        // Where clients of the Messages API look for it.
-        response.headers_mut().insert("request-id", value);
+        response.headers_mut().insert(MESSAGES_HEADER, value);
     }
 }
 

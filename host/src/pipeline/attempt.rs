@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::time::Instant;
 
 use bytes::Bytes;
-use hyper::{HeaderMap, Method, StatusCode, header};
+use hyper::header::{self, HeaderName};
+use hyper::{HeaderMap, Method, StatusCode};
 
 use super::provider::Provider;
 use super::snapshot::Snapshot;
@@ -27,6 +28,9 @@ const LARGEST_ERROR_BODY: usize = 256 << 10;
 
 /// The longest text of an upstream that goes into a message, in bytes.
 pub(super) const LONGEST_MESSAGE: usize = 4 << 10;
+
+/// How long the upstream says that it took, in milliseconds.
+const PROCESSING_TIME: HeaderName = HeaderName::from_static("openai-processing-ms");
 
 /// What a good attempt gave.
 pub(super) enum Attempt {
@@ -142,9 +146,11 @@ impl Exchange<'_> {
         }
     }
 
-    async fn stream(&mut self, incoming: Incoming, headers: HeaderMap) -> Result<Attempt, Error> {
-        if !is_stream(&incoming.headers, self.upstream.framing) {
-            return Err(self.not_a_stream(incoming).await);
+    async fn stream(&mut self, mut incoming: Incoming, headers: HeaderMap) -> Result<Attempt, Error> {
+        // Boxed, like what follows from it: both are rare.
+        if !is_stream(&incoming.headers, self.upstream.framing) && !Box::pin(self.is_mislabelled(&mut incoming)).await?
+        {
+            return Err(Box::pin(self.not_a_stream(incoming)).await);
         }
         let head = head(incoming.status, &incoming.headers);
         let framing = match self.upstream.framing {
@@ -156,6 +162,15 @@ impl Exchange<'_> {
         let relay = Relay::open(self.provider, self.work, self.upstream, head, events).await;
         let relay = relay.map_err(unseen)?;
         Ok(Attempt::Stream { relay: Box::new(relay), headers })
+    }
+
+    /// Whether an answer by another name is a stream of events all the same: no document begins like one.
+    async fn is_mislabelled(&self, incoming: &mut Incoming) -> Result<bool, Error> {
+        if self.upstream.framing != plugin::Framing::Sse {
+            return Ok(false);
+        }
+        let first = incoming.first_byte(LARGEST_ERROR_BODY, self.provider.timeouts().idle).await?;
+        Ok(matches!(first, Some(b':' | b'a'..=b'z')))
     }
 
     /// An answer in one piece to a request for a stream: nearly always an error with status 200, or a page of HTML.
@@ -227,7 +242,7 @@ pub(super) fn outgoing(
         Auth::Query(parameter) => Credential::Query(parameter.clone()),
         Auth::AwsSigv4(service) => Credential::AwsSigv4 { service: service.clone() },
         Auth::Header(name) => {
-            let name = header::HeaderName::from_bytes(name.as_bytes());
+            let name = HeaderName::from_bytes(name.as_bytes());
             Credential::Header(
                 name.map_err(|_| failure::broken_plugin(provider, "its credential's header is invalid"))?,
             )
@@ -282,8 +297,8 @@ fn is_stream(headers: &HeaderMap, framing: plugin::Framing) -> bool {
 /// took.
 fn passed_on(provider: &Provider, headers: &HeaderMap) -> HeaderMap {
     let mut passed = normalised_rate_limits(headers, provider.rate_limits());
-    if let Some(took) = headers.get("openai-processing-ms") {
-        passed.insert("openai-processing-ms", took.clone());
+    if let Some(took) = headers.get(PROCESSING_TIME) {
+        passed.insert(PROCESSING_TIME, took.clone());
     }
     passed
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming as RawBody};
 use hyper::header::{self, HeaderName};
@@ -48,7 +48,7 @@ impl Incoming {
         for name in NOT_PASSED_ON {
             head.headers.remove(name);
         }
-        let body = Body { raw, decoder: None, _lease: lease };
+        let body = Body { raw, decoder: None, ahead: Bytes::new(), _lease: lease };
         Self { status: head.status, headers: head.headers, encoding, body }
     }
 
@@ -82,6 +82,28 @@ impl Incoming {
         Ok(whole.into())
     }
 
+    /// The first byte of the body that is not white space. What it looks at stays to be read.
+    ///
+    /// # Errors
+    /// As for [`Self::whole`].
+    pub async fn first_byte(&mut self, limit: usize, idle: Duration) -> Result<Option<u8>, Error> {
+        self.set_decoder()?;
+        let mut ahead = BytesMut::new();
+        let found = loop {
+            let Ok(chunk) = tokio::time::timeout(idle, self.body.chunk(limit)).await else {
+                return Err(fault::idle(idle));
+            };
+            let Some(chunk) = chunk.transpose()? else { break None };
+            check_size(ahead.len() + chunk.len(), limit)?;
+            ahead.extend_from_slice(&chunk);
+            if let Some(byte) = chunk.iter().find(|byte| !byte.is_ascii_whitespace()) {
+                break Some(*byte);
+            }
+        };
+        self.body.ahead = ahead.freeze();
+        Ok(found)
+    }
+
     /// Reads the body event by event. `event_limit` is the most bytes of one event.
     ///
     /// # Errors
@@ -90,10 +112,18 @@ impl Incoming {
         Ok(Events::new(self.decoded()?, framing, event_limit))
     }
 
-    fn decoded(self) -> Result<Body, Error> {
-        let mut body = self.body;
-        body.decoder = self.encoding.map_err(|name| fault::unknown_encoding(&name))?.map(Decoder::new);
-        Ok(body)
+    fn decoded(mut self) -> Result<Body, Error> {
+        self.set_decoder()?;
+        Ok(self.body)
+    }
+
+    /// Sets up the decompression, once.
+    fn set_decoder(&mut self) -> Result<(), Error> {
+        let encoding = std::mem::replace(&mut self.encoding, Ok(None));
+        if let Some(encoding) = encoding.map_err(|name| fault::unknown_encoding(&name))? {
+            self.body.decoder = Some(Decoder::new(encoding));
+        }
+        Ok(())
     }
 }
 
@@ -106,6 +136,8 @@ fn check_size(size: usize, limit: usize) -> Result<(), Error> {
 pub(super) struct Body {
     raw: RawBody,
     decoder: Option<Decoder>,
+    /// Decompressed bytes that were looked at and still have to be read.
+    ahead: Bytes,
     /// The place on its connection that the call takes until the body is dropped.
     _lease: Lease,
 }
@@ -114,6 +146,9 @@ impl Body {
     /// The next decompressed bytes, never none of them; no more than `limit` from one frame. `None` at the end.
     /// May be dropped while it waits.
     pub(super) async fn chunk(&mut self, limit: usize) -> Option<Result<Bytes, Error>> {
+        if !self.ahead.is_empty() {
+            return Some(Ok(std::mem::take(&mut self.ahead)));
+        }
         while let Some(frame) = self.raw.frame().await {
             let frame = match frame {
                 Ok(frame) => frame,
