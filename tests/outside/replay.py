@@ -92,6 +92,8 @@ def why_not(recording):
     if api_of(recording) is None:
         shown = re.sub("/(models|responses)/[^:]*?(:[A-Za-z]+)?$", r"/\1/*\2", recording.path)
         return f"{recording.method} {shown}: no operation of ours"
+    if recording.form == "sse" and recording.headers["content-type"].startswith("application/json"):
+        return "a stream in answer to a request that asked for none"
     return None
 
 

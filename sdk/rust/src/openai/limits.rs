@@ -36,7 +36,11 @@ impl ChatRequest<'_> {
             ("reasoning_effort", self.reasoning_effort.is_some()),
             ("service_tier", self.service_tier.as_deref().is_some_and(|tier| !["auto", "default"].contains(&tier))),
         ];
-        let untyped = self.extra.iter().map(|(name, value)| (name.as_str(), asks_for_something(name, value)));
+        // Clients that speak of thinking in Anthropic's words have it translated into an effort on the way here.
+        let is_said_twice = |name: &str| name == "thinking" && self.reasoning_effort.is_some();
+        let untyped = self.extra.iter().map(|(name, value)| {
+            (name.as_str(), asks_for_something(name, value) && !is_said_twice(name))
+        });
         let asked = typed.into_iter().chain(untyped).filter(|(_, asked)| *asked).map(|(name, _)| name);
         asked.filter(|name| !passed.contains(name)).map(str::to_owned).collect()
     }
@@ -113,6 +117,8 @@ mod tests {
             (r#"{"top_logprobs":2,"logit_bias":{"1":2},"odd":0}"#, "top_logprobs logit_bias odd"),
             (r#"{"parallel_tool_calls":false,"service_tier":"flex"}"#, "parallel_tool_calls service_tier"),
             (r#"{"response_format":{"type":"text"},"reasoning_effort":"low"}"#, "reasoning_effort"),
+            (r#"{"thinking":{"type":"enabled"},"reasoning_effort":"low"}"#, "reasoning_effort"),
+            (r#"{"thinking":{"type":"enabled"}}"#, "thinking"),
         ];
         for (document, expected) in cases {
             let dropped = request(document).dropped(&["seed", "temperature", "documents"]);
