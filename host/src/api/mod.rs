@@ -62,13 +62,7 @@ impl Api {
     }
 
     /// Answers a request, whatever it is.
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-        peer: Peer,
-        snapshot: &Arc<Snapshot>,
-        id: &Arc<str>,
-    ) -> Reply {
+    async fn answer(&self, request: Request<Incoming>, peer: Peer, snapshot: &Arc<Snapshot>, id: &Arc<str>) -> Reply {
         if let Some(refusal) = peer.refusal {
             return Reply::error(&Error::from(refusal));
         }

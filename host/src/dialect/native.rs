@@ -349,7 +349,8 @@ mod tests {
         let start = r#"{"type":"message_start","message":{"usage":{"input_tokens":3,"cache_read_input_tokens":4,
             "output_tokens":1}}}"#;
         let delta = r#"{"type":"message_delta","usage":{"output_tokens":9}}"#;
-        let cases: [(Native, Vec<&str>, &str, bool, [u64; 3]); 6] = [
+        type Case<'a> = (Native, Vec<&'a str>, &'a str, bool, [u64; 3]);
+        let cases: [Case<'_>; 6] = [
             (Native::Responses, vec![r#"{"type":"response.created"}"#, completed], "rr", true, [3, 2, 1]),
             (Native::Responses, vec![r#"{"type":"response.created"}"#], "r", false, [0, 0, 0]),
             (Native::Messages, vec![start, delta, r#"{"type":"message_stop"}"#], "rrr", true, [7, 9, 4]),

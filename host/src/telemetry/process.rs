@@ -14,7 +14,11 @@ pub(super) fn register(registry: &Registry) {
         ("process_open_fds", "Open file descriptors.", open_files),
         ("process_max_fds", "The most file descriptors that may be open.", most_files),
         ("process_threads", "Threads.", threads),
-        ("weir_log_lines_dropped", "Log lines dropped since the start: nobody read the log fast enough.", lines_dropped),
+        (
+            "weir_log_lines_dropped",
+            "Log lines dropped since the start: nobody read the log fast enough.",
+            lines_dropped,
+        ),
     ];
     for (name, help, read) in gauges {
         if let Ok(gauge) = IntGauge::new(name, help) {

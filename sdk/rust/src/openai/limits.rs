@@ -38,9 +38,10 @@ impl ChatRequest<'_> {
         ];
         // Clients that speak of thinking in Anthropic's words have it translated into an effort on the way here.
         let is_said_twice = |name: &str| name == "thinking" && self.reasoning_effort.is_some();
-        let untyped = self.extra.iter().map(|(name, value)| {
-            (name.as_str(), asks_for_something(name, value) && !is_said_twice(name))
-        });
+        let untyped = self
+            .extra
+            .iter()
+            .map(|(name, value)| (name.as_str(), asks_for_something(name, value) && !is_said_twice(name)));
         let asked = typed.into_iter().chain(untyped).filter(|(_, asked)| *asked).map(|(name, _)| name);
         asked.filter(|name| !passed.contains(name)).map(str::to_owned).collect()
     }
