@@ -11,10 +11,16 @@ pub struct Options {
     pub weir: PathBuf,
     /// The folder of its plugins.
     pub plugins: PathBuf,
+    /// The folder of their source, with the golden cases that documents are taken from.
+    pub sources: PathBuf,
     /// The file for the figures, as JSON.
     pub out: PathBuf,
+    /// What is measured.
+    pub parts: Parts,
     /// How many interleaved rounds.
     pub rounds: usize,
+    /// How many rounds of calls to the plugins by themselves.
+    pub plugin_rounds: usize,
     /// How many streams are held open at once.
     pub streams: usize,
     /// How many unary requests in each measurement.
@@ -27,14 +33,28 @@ pub struct Options {
     pub starts: usize,
 }
 
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    /// Everything.
+    All,
+    /// The gateway beside the bare proxy.
+    Gateway,
+    /// The plugins by themselves.
+    Plugins,
+}
+
 impl Options {
     /// Reads the command line.
     pub fn parse(arguments: &[String]) -> Result<Self> {
         let mut options = Self {
             weir: PathBuf::from("target/release/weir"),
             plugins: PathBuf::from("target/release/plugins"),
+            sources: PathBuf::from("plugins"),
             out: PathBuf::from("target/bench.json"),
+            parts: Parts::All,
             rounds: 5,
+            plugin_rounds: 9,
             streams: 5_000,
             requests: 60_000,
             repeats: 40,
@@ -47,7 +67,9 @@ impl Options {
             match name.as_str() {
                 "--weir" => options.weir = PathBuf::from(value()?),
                 "--plugins" => options.plugins = PathBuf::from(value()?),
+                "--sources" => options.sources = PathBuf::from(value()?),
                 "--out" => options.out = PathBuf::from(value()?),
+                "--only" => options.parts = Parts::parse(value()?)?,
                 "--rounds" => options.rounds = value()?.parse().context("--rounds is a number")?,
                 "--streams" => options.streams = value()?.parse().context("--streams is a number")?,
                 "--quick" => options.shorten(),
@@ -62,10 +84,26 @@ impl Options {
 
     fn shorten(&mut self) {
         self.rounds = 1;
+        self.plugin_rounds = 1;
         self.streams = self.streams.min(500);
         self.requests = 3_000;
         self.repeats = 4;
         self.latency_seconds = 1.0;
         self.starts = 3;
+    }
+}
+
+impl Parts {
+    /// Whether this part is measured: one of the two.
+    pub fn include(self, part: Self) -> bool {
+        self == Self::All || self == part
+    }
+
+    fn parse(name: &str) -> Result<Self> {
+        match name {
+            "gateway" => Ok(Self::Gateway),
+            "plugins" => Ok(Self::Plugins),
+            _ => bail!("--only takes `gateway` or `plugins`"),
+        }
     }
 }

@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -44,7 +47,7 @@ impl Process {
                     return Ok(address);
                 }
             }
-            anyhow::bail!("{shown} ended before it listened")
+            bail!("{shown} ended before it listened")
         });
         let address = address.await.with_context(|| format!("{shown} does not listen"))??;
         // A log that nobody reads would stop the process once the pipe is full.
@@ -74,6 +77,19 @@ impl Process {
     /// Its highest resident memory so far, in MiB.
     pub fn peak(&self) -> Result<f64> {
         self.mebibytes("status", "VmHWM:")
+    }
+
+    /// What it answers to a GET.
+    pub async fn get(&self, path: &str) -> Result<String> {
+        let socket = tokio::net::TcpStream::connect(self.address).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
+        tokio::spawn(connection);
+        let request = hyper::Request::get(path).header("host", self.address.to_string()).body(Empty::<Bytes>::new())?;
+        let response = sender.send_request(request).await?;
+        if !response.status().is_success() {
+            bail!("GET {path}: {}", response.status());
+        }
+        Ok(String::from_utf8_lossy(&response.into_body().collect().await?.to_bytes()).into_owned())
     }
 
     /// Ends it.

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::json;
 
+use crate::plugins::Table;
 use crate::subjects::Subject;
 
 /// Something that is measured.
@@ -43,6 +44,10 @@ impl Metric {
     pub const PROPORTIONAL_IDLE: Self = Self::new(9, "PSS MiB idle", Goal::None);
     pub const RESIDENT_LOADED: Self = Self::new(10, "RSS MiB after the load", Goal::None);
     pub const RESIDENT_PEAK: Self = Self::new(11, "RSS MiB at its highest", Goal::None);
+    pub const RESIDENT_ALL: Self = Self::new(16, "RSS MiB idle, every plugin", Goal::AtMost(80));
+    pub const RESIDENT_ONE: Self = Self::new(17, "RSS MiB idle, one plugin", Goal::None);
+    pub const RESIDENT_BESIDE: Self = Self::new(18, "RSS MiB idle, one of all in folder", Goal::None);
+    pub const UNUSED_INSTANCES: Self = Self::new(19, "instances of plugins not in use", Goal::AtMost(0));
     pub const START: Self = Self::new(12, "ms from start to first 200", Goal::AtMost(150));
     pub const OPEN_ERRORS: Self = Self::new(13, "open streams: failed", Goal::AtMost(0));
     pub const OPEN_RESIDENT: Self = Self::new(14, "open streams: highest RSS MiB", Goal::AtMost(400));
@@ -74,13 +79,15 @@ impl Goal {
 pub struct Report {
     samples: BTreeMap<Metric, BTreeMap<Subject, Vec<f64>>>,
     calls: Vec<(String, f64)>,
+    plugins: Table,
     notes: Vec<String>,
 }
 
 /// The middle of some samples and how far they spread.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Spread {
-    median: f64,
+pub struct Spread {
+    /// The one in the middle.
+    pub median: f64,
     least: f64,
     most: f64,
 }
@@ -94,6 +101,11 @@ impl Report {
     /// Adds the mean time of a kind of guest call, in microseconds.
     pub fn add_call(&mut self, labels: String, microseconds: f64) {
         self.calls.push((labels, microseconds));
+    }
+
+    /// Takes the figures of the plugins by themselves.
+    pub fn set_plugins(&mut self, plugins: Table) {
+        self.plugins = plugins;
     }
 
     /// Notes how busy the machine is: figures of a machine that does something else as well mean little.
@@ -128,6 +140,7 @@ impl Report {
         for (labels, microseconds) in &self.calls {
             println!("us per guest call  {{{labels}}}  {microseconds:.1}");
         }
+        self.plugins.print();
         for note in &self.notes {
             println!("{note}");
         }
@@ -153,13 +166,17 @@ impl Report {
         }
         let calls: serde_json::Map<_, _> =
             self.calls.iter().map(|(labels, microseconds)| (labels.clone(), json!(microseconds))).collect();
-        let all = json!({ "metrics": metrics, "microseconds_per_guest_call": calls, "notes": self.notes });
+        let plugins = self.plugins.to_json();
+        let all = json!({
+            "metrics": metrics, "microseconds_per_guest_call": calls, "plugins": plugins, "notes": self.notes,
+        });
         std::fs::write(file, serde_json::to_string_pretty(&all)?)
             .with_context(|| format!("cannot write {}", file.display()))
     }
 }
 
-fn spread(samples: &[f64]) -> Spread {
+/// The middle and the ends of some samples.
+pub fn spread(samples: &[f64]) -> Spread {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
@@ -169,7 +186,7 @@ fn spread(samples: &[f64]) -> Spread {
 }
 
 /// Three figures that mean something.
-fn rounded(value: f64) -> String {
+pub fn rounded(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),

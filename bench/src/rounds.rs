@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
+use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::load::{Seen, Task};
@@ -20,12 +17,10 @@ const STREAMS: usize = 32;
 /// Requests a second while latency is measured: low enough that none waits for another.
 const LOW_RATE: f64 = 200.0;
 
-/// Measures everything and reports.
-pub async fn run(options: &Options) -> Result<()> {
+/// Measures the gateway beside the bare proxy.
+pub async fn measure(options: &Options, report: &mut Report) -> Result<()> {
     raise_open_files()?;
-    let mut report = Report::default();
-    report.note_load("at the start");
-    measure_start(options, &mut report).await?;
+    measure_start(options, report).await?;
     let subjects = Subjects::start(options).await?;
     for subject in Subject::PROXIES {
         eprintln!("bench: warming up {}", subject.name());
@@ -35,10 +30,10 @@ pub async fn run(options: &Options) -> Result<()> {
     for round in 0..options.rounds {
         eprintln!("bench: round {} of {}", round + 1, options.rounds);
         for subject in in_turn(&Subject::PROXIES, round) {
-            measure_requests(&subjects, subject, options, &mut report).await?;
-            measure_chunks(&subjects, subject, options, &mut report).await?;
+            measure_requests(&subjects, subject, options, report).await?;
+            measure_chunks(&subjects, subject, options, report).await?;
         }
-        measure_latency(&subjects, options, round, &mut report).await?;
+        measure_latency(&subjects, options, round, report).await?;
     }
     for subject in [Subject::Floor, Subject::Weir] {
         let process = subjects.process(subject);
@@ -48,12 +43,7 @@ pub async fn run(options: &Options) -> Result<()> {
     for (labels, microseconds) in plugin_calls(&subjects.weir).await? {
         report.add_call(labels, microseconds);
     }
-    measure_open_streams(&subjects, options, &mut report).await?;
-    report.note_load("at the end");
-    report.print();
-    report.write(&options.out)?;
-    eprintln!("bench: the figures are in {}", options.out.display());
-    Ok(())
+    measure_open_streams(&subjects, options, report).await
 }
 
 /// The subjects, starting with another one each round.
@@ -154,7 +144,7 @@ async fn first_answer(weir: &Process) -> Result<()> {
 
 /// The mean of each kind of guest call, in microseconds, by the labels of the gateway's own metric.
 async fn plugin_calls(weir: &Process) -> Result<Vec<(String, f64)>> {
-    let text = get(weir, "/metrics").await?;
+    let text = weir.get("/metrics").await?;
     let values = |suffix: &str| {
         let name = format!("weir_plugin_call_seconds_{suffix}{{");
         let lines = text.lines().filter_map(move |line| line.strip_prefix(&name)?.split_once("} "));
@@ -171,18 +161,6 @@ async fn plugin_calls(weir: &Process) -> Result<Vec<(String, f64)>> {
         }
     }
     Ok(means)
-}
-
-async fn get(weir: &Process, path: &str) -> Result<String> {
-    let socket = tokio::net::TcpStream::connect(weir.address).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
-    tokio::spawn(connection);
-    let request = hyper::Request::get(path).header("host", weir.address.to_string()).body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await?;
-    if !response.status().is_success() {
-        bail!("GET {path}: {}", response.status());
-    }
-    Ok(String::from_utf8_lossy(&response.into_body().collect().await?.to_bytes()).into_owned())
 }
 
 /// Thousands of streams at once, each with a few chunks a second: what they cost in memory, and that none fails.

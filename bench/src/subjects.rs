@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::options::Options;
@@ -85,31 +85,48 @@ impl Subjects {
     }
 }
 
-/// Starts the gateway in front of this upstream, with nothing in its environment.
+/// Starts the gateway in front of this upstream, with the plugins that are measured with it.
 pub async fn start_weir(options: &Options, upstream: SocketAddr) -> Result<Process> {
-    let config = write_config(options, upstream)?;
+    let demo = json!({ "name": "demo", "plugin": "demo", "models": ["demo"] });
+    let providers = [provider("openai", upstream, "/v1"), provider("anthropic", upstream, ""), demo];
+    start_with(options, &options.plugins, &providers).await
+}
+
+/// Starts the gateway with these providers and the plugins of this folder, with nothing in its environment.
+pub async fn start_with(options: &Options, plugins: &Path, providers: &[Value]) -> Result<Process> {
+    let config = write_config(options, plugins, providers)?;
     let mut command = Command::new(&options.weir);
     command.arg("serve").arg("--config").arg(config).env_clear();
     Process::start(command, address_in_log).await
 }
 
-fn write_config(options: &Options, upstream: SocketAddr) -> Result<PathBuf> {
+/// A provider that is called as its plugin.
+pub fn provider(plugin: &str, upstream: SocketAddr, path: &str) -> Value {
+    json!({
+        "name": plugin, "plugin": plugin, "base_url": format!("http://{upstream}{path}"), "api_key": "sk-bench",
+        "models": ["fast"],
+    })
+}
+
+/// The names of the plugins in a folder, in order.
+pub fn plugins_in(folder: &Path) -> Result<Vec<String>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        names.extend(name.to_string_lossy().strip_suffix(".wasm").map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn write_config(options: &Options, plugins: &Path, providers: &[Value]) -> Result<PathBuf> {
     let folder = options.out.parent().unwrap_or(Path::new(".")).join("bench");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let provider = |plugin: &str, path: &str| {
-        json!({
-            "name": plugin, "plugin": plugin, "base_url": format!("http://{upstream}{path}"), "api_key": "sk-bench",
-            "models": ["fast"],
-        })
-    };
     let config = json!({
         "listen": "127.0.0.1:0",
-        "plugins": { "path": std::path::absolute(&options.plugins)?, "cache": std::path::absolute(folder.join("cache"))? },
-        "providers": [
-            provider("openai", "/v1"),
-            provider("anthropic", ""),
-            { "name": "demo", "plugin": "demo", "models": ["demo"] },
-        ],
+        "plugins": { "path": std::path::absolute(plugins)?, "cache": std::path::absolute(folder.join("cache"))? },
+        "providers": providers,
     });
     let file = folder.join("weir.yaml");
     std::fs::write(&file, serde_json::to_string_pretty(&config)?)?;

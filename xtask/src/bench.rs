@@ -15,6 +15,7 @@ pub fn run(place: &Place, arguments: &[&str]) -> Result<ExitCode> {
     steps::finish(steps::cargo(place).args(["build", "--release", "--package", "weir-bench"]))?;
     let mut command = Command::new(place.target.join("release/weir-bench"));
     command.arg("run").arg("--weir").arg(place.weir()).arg("--plugins").arg(place.plugins());
+    command.arg("--sources").arg(place.root.join("plugins"));
     command.arg("--out").arg(place.target.join("bench.json")).args(arguments).stdin(Stdio::null());
     let status = command.status().context("cannot start the benchmark")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
