@@ -20,7 +20,7 @@ pub fn answer(call: &Call, legacy: bool, body: &str) -> Result<String, Failure> 
 
     let mut json = Json::with_capacity(body.len() + 512);
     json.open('{').key("id");
-    match string_body(message.id) {
+    match string_body(message.id).filter(|id| !id.is_empty()) {
         Some(id) => json.body(id),
         None => json.string(&completion_id(call)),
     };

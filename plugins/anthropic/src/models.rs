@@ -21,7 +21,7 @@ fn model(upstream: &Value) -> Option<Value> {
     let created =
         upstream["created_at"].as_str().and_then(seconds_since_1970).or(upstream["created"].as_u64()).unwrap_or(0);
     let mut model = Map::new();
-    model.insert("id".to_owned(), upstream["id"].as_str()?.into());
+    model.insert("id".to_owned(), upstream["id"].as_str().filter(|id| !id.is_empty())?.into());
     model.insert("object".to_owned(), "model".into());
     model.insert("created".to_owned(), created.into());
     model.insert("owned_by".to_owned(), upstream["owned_by"].as_str().unwrap_or("anthropic").into());

@@ -63,8 +63,8 @@ impl StreamDecoder for Relay {
     fn push(&mut self, events: Vec<Event>) -> Result<Progress, Failure> {
         let mut chunks = Vec::with_capacity(events.len());
         for event in events {
-            let kind = serde_json::from_str::<Value>(&event.data).unwrap_or_default()["type"].take();
-            match kind.as_str() {
+            let document = serde_json::from_str::<Value>(&event.data).unwrap_or_default();
+            match document["type"].as_str() {
                 Some("error") | None => return Err(no_answer(&event.data)),
                 Some(_) => chunks.push(event.data),
             }

@@ -326,7 +326,7 @@ impl Chunks {
         }
         let mut json = Json::with_capacity(256);
         json.open('{').key("id");
-        match id {
+        match id.filter(|id| !id.is_empty()) {
             Some(id) => json.body(id),
             None => json.string(&completion_id(&self.call)),
         };

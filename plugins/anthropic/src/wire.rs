@@ -150,7 +150,7 @@ impl Usage {
     pub fn canonical(&self) -> openai::Usage {
         let cached = self.cache_read_input_tokens.unwrap_or(0);
         let written = self.cache_creation_input_tokens.unwrap_or(0);
-        let prompt = self.input_tokens.unwrap_or(0) + cached + written;
+        let prompt = self.input_tokens.unwrap_or(0).saturating_add(cached).saturating_add(written);
         let usage = openai::Usage::new(prompt, self.output_tokens.unwrap_or(0));
         let usage = usage.with_cached(cached).with_cache_writes(written);
         match self.output_tokens_details.and_then(|details| details.thinking_tokens) {

@@ -143,7 +143,7 @@ impl Reader {
         let number = |name: &str| citation.get(name).and_then(Value::as_u64);
         let block = self.blocks.iter().find(|(index, _)| number("content_index") == Some(*index));
         let start = block.map_or(0, |(_, start)| *start);
-        Some((start + number("start")?, start + number("end")?))
+        Some((start.saturating_add(number("start")?), start.saturating_add(number("end")?)))
     }
 
     /// A source of v1 in the form of v2.

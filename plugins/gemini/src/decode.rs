@@ -99,7 +99,11 @@ impl Reader {
     fn take(&mut self, generated: &Generated, each: Each) {
         let call = &self.call;
         let identity = self.identity.get_or_insert_with(|| Identity {
-            id: generated.response_id.as_deref().map_or_else(|| completion_id(call), str::to_owned),
+            id: generated
+                .response_id
+                .as_deref()
+                .filter(|id| !id.is_empty())
+                .map_or_else(|| completion_id(call), str::to_owned),
             created: now(),
             model: generated.model_version.as_deref().unwrap_or(&call.model).to_owned(),
         });

@@ -34,7 +34,7 @@ impl Accent {
         {
             usage.insert("prompt_tokens_details".to_owned(), details);
         }
-        for choice in document["choices"].as_array_mut().into_iter().flatten() {
+        for choice in document.get_mut("choices").and_then(Value::as_array_mut).into_iter().flatten() {
             for name in ["message", "delta"] {
                 if let Some(message) = choice.get_mut(name).and_then(Value::as_object_mut) {
                     self.message(message);
@@ -46,8 +46,8 @@ impl Accent {
 
     fn message(&mut self, message: &mut Map<String, Value>) {
         for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
-            if call["id"] == "null" {
-                call["id"] = Value::Null;
+            if let Some(id) = call.get_mut("id").filter(|id| *id == "null") {
+                *id = Value::Null;
             }
         }
         let Some(Value::Array(parts)) =
@@ -61,8 +61,9 @@ impl Accent {
                 (Some(thinking), _) => gather(thinking, &mut thoughts),
                 (None, Some(text)) => gather(text, &mut content),
                 (None, None) => {
+                    let Value::Object(fields) = &mut part else { continue };
                     // Clients join the lists of several chunks by the index of each element.
-                    part["index"] = self.citations.into();
+                    fields.insert("index".to_owned(), self.citations.into());
                     self.citations += 1;
                     citations.push(part);
                 }

@@ -93,6 +93,8 @@ fn repair<'a>(call: &Call, position: usize, choice: &mut Choice<'a>) -> Result<(
     let message = choice.message.get_or_insert_default();
     message.role = Some("assistant".into());
     repair_reasoning(message);
+    // Nobody can answer a call that does not say of what.
+    message.tool_calls.iter_mut().for_each(|calls| calls.retain(names_a_tool));
     message.tool_calls = message.tool_calls.take().filter(|calls| !calls.is_empty());
     for (number, tool_call) in message.tool_calls.iter_mut().flatten().enumerate() {
         repair_tool_call(call, position, number, tool_call);
@@ -105,6 +107,12 @@ fn repair<'a>(call: &Call, position: usize, choice: &mut Choice<'a>) -> Result<(
     choice.index = choice.index.or_else(|| u32::try_from(position).ok());
     choice.logprobs = choice.logprobs.take().filter(Value::is_object);
     Ok(())
+}
+
+fn names_a_tool(tool_call: &ToolCall<'_>) -> bool {
+    let function = tool_call.function.as_ref().and_then(|function| function.name.as_deref());
+    let custom = tool_call.custom.as_ref().and_then(|custom| custom.name.as_deref());
+    function.or(custom).is_some_and(|name| !name.is_empty())
 }
 
 /// The other name for what the model thought.

@@ -166,7 +166,7 @@ impl ChatStream {
         }
         let mut tool_calls = Vec::new();
         for tool_call in delta.tool_calls.take().into_iter().flatten() {
-            join(&mut tool_calls, self.tool_call(index, tool_call));
+            self.tool_call(index, tool_call).into_iter().for_each(|tool_call| join(&mut tool_calls, tool_call));
         }
         let calls_tools = self.tool_calls.iter().any(|begun| begun.choice == index);
         let reason = finish_reason(choice.finish_reason.as_deref(), &choice.extra, calls_tools)?;
@@ -185,19 +185,28 @@ impl ChatStream {
         Ok(Some(choice))
     }
 
-    /// Gives a tool call's delta its index, and its identity if it is the first and only then.
-    fn tool_call<'a>(&mut self, choice: u32, mut delta: ToolCallDelta<'a>) -> ToolCallDelta<'a> {
+    /// Gives a tool call's delta its index, and its identity if it is the first and only then. `None` for what begins
+    /// a call without saying of what: nobody can answer it.
+    fn tool_call<'a>(&mut self, choice: u32, mut delta: ToolCallDelta<'a>) -> Option<ToolCallDelta<'a>> {
         let has_arguments =
             |function: &FunctionDelta<'_>| function.arguments.as_ref().is_some_and(|text| !text.is_empty());
         // A custom tool's input is free text: nothing is missing if there is none.
         let has_arguments = delta.function.as_ref().is_some_and(has_arguments) || delta.extra.contains_key("custom");
         let (id, kind) = (delta.id.take().filter(|id| !id.is_empty()), delta.kind.take());
         let name = delta.function.as_mut().and_then(|function| function.name.take()).filter(|name| !name.is_empty());
-        if let Some(place) = self.known(choice, delta.index, id.as_deref(), name.is_some()) {
+        let is_custom = name_of_custom(&delta.extra).is_some_and(|name| !name.is_empty());
+        let is_named = name.is_some() || is_custom;
+        if let Some(place) = self.known(choice, delta.index, id.as_deref(), is_named) {
             let begun = &mut self.tool_calls[place];
             begun.has_arguments |= has_arguments;
             delta.index = Some(begun.index);
-            return delta;
+            if let Some(Value::Object(custom)) = delta.extra.get_mut("custom") {
+                custom.shift_remove("name");
+            }
+            return Some(delta);
+        }
+        if !is_named && !self.resumed {
+            return None;
         }
         let place = self.tool_calls.iter().filter(|begun| begun.choice == choice).count();
         let count = u32::try_from(place).unwrap_or(u32::MAX);
@@ -212,18 +221,18 @@ impl ChatStream {
         self.tool_calls.push(begun);
         delta.index = Some(index);
         // What goes on with a call that the host has relayed has had its identity there.
-        if self.resumed && name.is_none() {
-            return delta;
+        if self.resumed && !is_named {
+            return Some(delta);
         }
         let number = u32::try_from(self.tool_calls.len() - 1).unwrap_or(u32::MAX);
         delta.id = id.or_else(|| Some(openai::tool_call_id(&self.call, number).into()));
-        delta.kind = kind.filter(|kind| !kind.is_empty()).or(Some("function".into()));
-        if delta.kind.as_deref() == Some("function") {
+        delta.kind = kind.filter(|kind| is_custom && !kind.is_empty()).or(Some("function".into()));
+        if name.is_some() {
             let function = delta.function.get_or_insert_default();
             function.name = name;
             function.arguments.get_or_insert("".into());
         }
-        delta
+        Some(delta)
     }
 
     /// The place of the call that a delta goes on with. An id decides, then the index, then the order: upstreams
@@ -253,6 +262,11 @@ impl ChatStream {
         };
         self.tool_calls.iter_mut().filter(without).map(empty).collect()
     }
+}
+
+/// The name of the custom tool that a call is of, if it is of one.
+fn name_of_custom(extra: &Map<String, Value>) -> Option<&str> {
+    extra.get("custom")?.get("name")?.as_str()
 }
 
 /// Adds a tool call's delta to those of the same chunk: clients take no two of one index there.

@@ -7,7 +7,8 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{framing, rules, show};
+use super::mutants::Dice;
+use super::{framing, mistreat, rules, show};
 use crate::openai::ChatRequest;
 use crate::{Call, DecoderCell, Encoded, Event, Header, Operation, Position, Provider, ResponseHead};
 
@@ -43,6 +44,7 @@ struct Resume {
 /// A case as it stands in its files: see the table of the [module](super).
 #[derive(Debug)]
 pub(super) struct Case {
+    name: String,
     options: Options,
     document: Option<String>,
     answer: Option<String>,
@@ -75,7 +77,7 @@ impl Case {
             Some(text) => Some(framing::server_sent_events(&text)),
             None => read("ndjson")?.map(|text| framing::lines(&text)),
         };
-        Ok(Self { options, document: read("json")?, answer, events })
+        Ok(Self { name: name.to_owned(), options, document: read("json")?, answer, events })
     }
 
     /// Runs all that the case has files for.
@@ -84,6 +86,7 @@ impl Case {
         let settings = serde_json::from_value(settings).map_err(|error| format!("the settings do not fit: {error}"))?;
         let provider = P::new(settings).map_err(|failure| show::failure(&failure))?;
         let call = self.call()?;
+        let mut dice = Dice::new(&self.name);
         let mut snapshots = Vec::new();
         let mut carry = None;
         if self.document.is_some() || call.operation == Operation::Models {
@@ -93,11 +96,13 @@ impl Case {
             }
             rules::encoded(call.operation, &encoded)?;
             snapshots.push(("upstream", show::encoded(&encoded)));
+            mistreat::encode(&provider, &call, self.document.as_deref().unwrap_or_default(), &mut dice)?;
         }
         if let Some(body) = &self.answer {
             let answer = provider.decode(&call, carry.as_deref(), &self.head(), body);
             rules::answer(call.operation, answer.as_deref())?;
             snapshots.push(("answer", show::answer(&answer)));
+            mistreat::decode(&provider, &call, carry.as_deref(), &self.head(), body, &mut dice)?;
         }
         if let Some(events) = &self.events {
             let outcome =
@@ -109,6 +114,9 @@ impl Case {
             }
             rules::chunks(call.operation, &outcome.chunks, self.options.resume.is_some())?;
             snapshots.push(("chunks", outcome.to_string()));
+            mistreat::stream(call.operation, self.options.resume.is_some(), events, &mut dice, |batches| {
+                self.stream(&provider, &call, carry.as_deref(), batches.into_iter())
+            })?;
         }
         Ok(snapshots)
     }

@@ -12,10 +12,15 @@
 //! Streams run twice, event by event and in one batch, and must give the same chunks. Every answer and every stream
 //! is held against the rules that clients rely on, so that a snapshot of something broken cannot be blessed.
 //!
+//! Every file is then made wrong in one place, many times over: cut off, without a field, with one twice, with nulls
+//! and other types. Whatever comes of that has to keep the same rules, and nothing may panic.
+//!
 //! `WEIR_BLESS=1 cargo test` writes the snapshots. A snapshot that is missing, or that belongs to no case, fails.
 
 mod case;
 mod framing;
+mod mistreat;
+mod mutants;
 mod rules;
 mod show;
 

@@ -119,8 +119,9 @@ impl<'a> AnswerMessage<'a> {
 }
 
 impl<'a> ModelList<'a> {
-    /// A list of these models.
-    pub fn new(models: Vec<Model<'a>>) -> Self {
+    /// A list of these models. One without an id cannot be asked for, and is left out.
+    pub fn new(mut models: Vec<Model<'a>>) -> Self {
+        models.retain(|model| model.id.as_ref().is_some_and(|id| !id.is_empty()));
         Self { object: Some("list".into()), data: Some(models), ..Default::default() }
     }
 }

@@ -1,6 +1,7 @@
 //! Embeddings: what a client asks for, and the list that it gets.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -66,9 +67,19 @@ text_or! {
 
 /// The numbers of an embedding as they came: an array of them, or little-endian 32-bit floats in base64. They are not
 /// read: thousands of them would take long, and floats would lose digits.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct Vector(Box<RawValue>);
+
+impl<'de> Deserialize<'de> for Vector {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        match json.get().as_bytes().first() {
+            Some(b'[' | b'"') => Ok(Self(json)),
+            _ => Err(D::Error::custom("an embedding that is neither numbers nor base64")),
+        }
+    }
+}
 
 impl Vector {
     /// The embedding of these numbers.
