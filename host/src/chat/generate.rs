@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 /// A random JSON value as text, with odd white space, escapes and numbers.
-pub(super) fn json(random: &mut Rng, depth: u32) -> String {
+pub(crate) fn json(random: &mut Rng, depth: u32) -> String {
     let pad = |random: &mut Rng| ["", "", "", " ", "\n", "\t \r"][random.usize(..6)];
     let kinds = if depth == 0 { 5 } else { 7 };
     let value = match random.u32(..kinds) {
@@ -26,7 +26,7 @@ pub(super) fn json(random: &mut Rng, depth: u32) -> String {
 }
 
 /// The text with one to three small damages, some of which leave it valid.
-pub(super) fn damaged(random: &mut Rng, text: &str) -> String {
+pub(crate) fn damaged(random: &mut Rng, text: &str) -> String {
     const PIECES: [&str; 22] = [
         "{", "}", "[", "]", ",", ":", "\"", "\\", "0", "-", ".", "e5", "null", "{}", "[]", "\"\"", "\\ud83d",
         "\\u0000", "\u{1}", "é", "1e999", " ",
@@ -51,7 +51,7 @@ pub(super) fn damaged(random: &mut Rng, text: &str) -> String {
 }
 
 /// One of the values.
-pub(super) fn pick<'a>(random: &mut Rng, values: &[&'a str]) -> &'a str {
+pub(crate) fn pick<'a>(random: &mut Rng, values: &[&'a str]) -> &'a str {
     values[random.usize(..values.len())]
 }
 

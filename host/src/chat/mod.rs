@@ -15,13 +15,15 @@ pub mod answer;
 pub mod failure;
 pub mod finish_reason;
 #[cfg(test)]
-mod generate;
+pub(crate) mod generate;
 pub mod media;
 mod repair;
 pub mod request;
 mod rules;
 pub mod scan;
 pub mod stream;
+#[cfg(test)]
+mod tests;
 pub mod usage;
 
 pub use repair::parsable;

@@ -2,6 +2,7 @@
 //! to be said about it: a new case is a new file. What is right is compared below, value by value.
 
 mod presets;
+mod random;
 
 use std::fs;
 use std::net::SocketAddr;

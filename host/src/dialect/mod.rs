@@ -7,6 +7,8 @@ pub mod completions;
 pub mod messages;
 pub mod native;
 pub mod responses;
+#[cfg(test)]
+mod tests;
 
 use bytes::{Bytes, BytesMut};
 

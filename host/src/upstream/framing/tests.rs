@@ -1,5 +1,7 @@
 //! Streams as data: what comes out must not depend on where they are cut.
 
+mod random;
+
 use super::*;
 use crate::error::Cause;
 
