@@ -11,7 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::serve;
 use weir::config::{self, Config, Environment, Source};
 use weir::pipeline::Gateway;
-use weir::plugin::{self, Library, Sandbox};
+use weir::plugin::{self, Abilities, Library, Sandbox};
 use weir::telemetry::Metrics;
 
 /// Where a config file is looked for when none is named.
@@ -177,10 +177,10 @@ fn inspect(file: &Path) -> anyhow::Result<()> {
     println!("world       {}, contract {}", inspection.world, inspection.contract);
     println!("plugin      {} {}", descriptor.name, descriptor.version);
     println!("summary     {}", descriptor.summary);
-    println!(
-        "operations  {}",
-        descriptor.operations.iter().map(|operation| operation.name()).collect::<Vec<_>>().join(", ")
-    );
+    if let Abilities::Provider(abilities) = &descriptor.abilities {
+        let operations: Vec<_> = abilities.operations.iter().map(|operation| operation.name()).collect();
+        println!("operations  {}", operations.join(", "));
+    }
     println!("imports     {}", inspection.imports.join("\n            "));
     println!(
         "settings    {}",

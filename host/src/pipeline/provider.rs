@@ -100,8 +100,8 @@ impl Provider {
                 discovered: OnceLock::new(),
             }),
         };
-        let operations = operations(config, plugin.generation());
-        let rate_limits = plugin.generation().descriptor.rate_limits.iter().map(rate_limit).collect();
+        let operations = operations(config, &plugin);
+        let rate_limits = plugin.abilities().rate_limits.iter().map(rate_limit).collect();
         let (config, limits) = (config.clone(), limits.clone());
         Ok(Self(Arc::new(Inner { config, limits, plugin, operations, rate_limits, upstream })))
     }
@@ -141,7 +141,7 @@ impl Provider {
 
     /// How many inputs one request for embeddings may have.
     pub(super) fn embedding_inputs(&self) -> Option<usize> {
-        let own = self.0.config.embedding_inputs.or(self.0.plugin.generation().descriptor.embedding_inputs);
+        let own = self.0.config.embedding_inputs.or(self.0.plugin.abilities().embedding_inputs);
         own.and_then(|inputs| usize::try_from(inputs).ok())
     }
 
@@ -236,8 +236,8 @@ impl Provider {
     }
 }
 
-fn operations(config: &config::Provider, generation: &Generation) -> Vec<Operation> {
-    let offered = generation.descriptor.operations.iter().copied();
+fn operations(config: &config::Provider, plugin: &ProviderPlugin) -> Vec<Operation> {
+    let offered = plugin.abilities().operations.iter().copied();
     let allowed = |operation: &Operation| match &config.operations {
         Some(names) => names.iter().any(|name| name == operation.name()),
         None => true,

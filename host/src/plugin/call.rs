@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use wasmtime::Trap;
 
-use super::bindings::weir::plugin::types::Failure;
+use super::bindings::types::Failure;
 use super::instance::DeadlineExceeded;
 use super::limits::WAIT_FACTOR;
 use crate::config::PluginLimits;
 use crate::error::{Cause, Error};
 
 /// The labels of the functions that the host calls, in the order of their numbers in the metrics.
-pub const FUNCTIONS: [&str; 7] =
-    ["instantiate", "configure", "encode", "decode", "stream-open", "stream-push", "stream-finish"];
+pub const FUNCTIONS: [&str; 9] =
+    ["instantiate", "configure", "encode", "decode", "stream-open", "stream-push", "stream-finish", "plan", "observe"];
 
 /// The functions that the host calls, by their label in the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(super) enum Function {
     StreamOpen,
     StreamPush,
     StreamFinish,
+    Plan,
+    Observe,
 }
 
 impl Function {
@@ -142,9 +144,10 @@ mod tests {
 
     #[test]
     fn every_function_has_its_own_label() {
-        let last = Function::StreamFinish;
+        let last = Function::Observe;
         assert_eq!(last as usize + 1, FUNCTIONS.len());
-        assert_eq!(last.label(), "stream-finish");
+        assert_eq!(last.label(), "observe");
+        assert_eq!(Function::StreamFinish.label(), "stream-finish");
         assert_eq!(Function::Instantiate.label(), "instantiate");
     }
 

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use tokio::sync::OnceCell;
-use wasmtime::component::{Component, Linker};
-use wasmtime::{Engine, PoolConcurrencyLimitError, Store};
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre, Linker};
 
-use super::bindings::exports::weir::plugin::provider::{Descriptor as ContractDescriptor, RateLimitHeader};
-use super::bindings::weir::plugin::types::Operation;
-use super::bindings::{ProviderPlugin as Bindings, ProviderPluginPre as Pre};
+use super::bindings::provider::ProviderPlugin;
+use super::bindings::provider::exports::weir::plugin::provider::RateLimitHeader;
+use super::bindings::routing::RoutingPlugin;
+use super::bindings::types::Operation;
 use super::cache::digest;
 use super::call::{Fault, bounded};
 use super::capability::{Capabilities, LogBudget};
 use super::inspect::{check_header, check_world};
 use super::instance::{self, Instance, State};
 use super::sandbox::Sandbox;
+use super::world::{Kind, World};
 use crate::config::PluginLimits;
 
 /// A component over this size is refused unread, in bytes. JavaScript and Python components have 12 to 40 MB.
@@ -33,9 +34,8 @@ pub struct Generation {
     /// What the plugin says of itself.
     pub descriptor: Descriptor,
     pub(super) sandbox: Sandbox,
+    pub(super) pooled: InstancePre<State>,
     content: Arc<[u8]>,
-    pooled: Pre<State>,
-    overflow: OnceCell<Pre<State>>,
 }
 
 /// What a plugin says of itself, checked.
@@ -45,16 +45,51 @@ pub struct Descriptor {
     pub name: String,
     /// Its own version.
     pub version: String,
-    /// One sentence on what it speaks.
+    /// One sentence on what it does.
     pub summary: String,
-    /// What it can do.
+    /// What it can do, by its kind.
+    pub abilities: Abilities,
+    /// The JSON Schema of its settings.
+    pub settings_schema: serde_json::Value,
+}
+
+/// What a plugin can do.
+#[derive(Debug, Clone)]
+pub enum Abilities {
+    /// Those of a provider plugin.
+    Provider(ProviderAbilities),
+    /// Those of a routing policy.
+    Policy(PolicyAbilities),
+}
+
+/// What a provider plugin can do.
+#[derive(Debug, Clone)]
+pub struct ProviderAbilities {
+    /// What it may be asked for.
     pub operations: Vec<Operation>,
     /// The headers in which its upstream tells of rate limits.
     pub rate_limits: Vec<RateLimitHeader>,
     /// How many inputs one request for embeddings may have.
     pub embedding_inputs: Option<u32>,
-    /// The JSON Schema of its settings.
-    pub settings_schema: serde_json::Value,
+}
+
+/// What a routing policy wants.
+#[derive(Debug, Clone, Copy)]
+pub struct PolicyAbilities {
+    /// The text of the last user message with each request.
+    pub wants_text: bool,
+    /// To be told how attempts ended.
+    pub wants_outcomes: bool,
+}
+
+impl Descriptor {
+    /// The kind of plugin that this is.
+    pub const fn kind(&self) -> Kind {
+        match self.abilities {
+            Abilities::Provider(_) => Kind::Provider,
+            Abilities::Policy(_) => Kind::Policy,
+        }
+    }
 }
 
 impl Operation {
@@ -103,39 +138,18 @@ impl Generation {
         let content: Arc<[u8]> = content.into();
         let digest = digest(&content);
         let component = compile(sandbox, &sandbox.pooled, &content, &digest).await?;
-        check_world(&component, &sandbox.pooled)?;
+        let kind = check_world(&component, &sandbox.pooled)?;
         let pooled = link(&sandbox.linker.pooled, &component)?;
-        let descriptor = describe(sandbox, name, &pooled).await?;
-        Ok(Arc::new(Self {
-            name: name.to_owned(),
-            number,
-            digest,
-            size: content.len(),
-            descriptor,
-            sandbox: sandbox.clone(),
-            content,
-            pooled,
-            overflow: OnceCell::new(),
-        }))
+        let descriptor = match kind {
+            Kind::Provider => describe::<ProviderPlugin>(sandbox, name, &pooled).await?,
+            Kind::Policy => describe::<RoutingPlugin>(sandbox, name, &pooled).await?,
+        };
+        let (name, size, sandbox) = (name.to_owned(), content.len(), sandbox.clone());
+        Ok(Arc::new(Self { name, number, digest, size, descriptor, sandbox, pooled, content }))
     }
 
-    /// A new instance, from the pool or, when that is used up, from memory of its own.
-    pub(super) async fn instantiate(
-        &self,
-        limits: &PluginLimits,
-        capabilities: Capabilities,
-    ) -> Result<Instance, Fault> {
-        match instantiate(&self.sandbox.pooled, &self.pooled, limits, capabilities.clone()).await {
-            Err(error) if error.is::<PoolConcurrencyLimitError>() => {}
-            outcome => return outcome.map_err(|error| Fault::Trap(format!("{error:#}"))),
-        }
-        let overflow = self.overflow.get_or_try_init(|| self.link_overflow()).await;
-        let overflow = overflow.map_err(|error| Fault::Trap(error.to_string()))?;
-        let outcome = instantiate(&self.sandbox.overflow, overflow, limits, capabilities).await;
-        outcome.map_err(|error| Fault::Trap(format!("{error:#}")))
-    }
-
-    async fn link_overflow(&self) -> Result<Pre<State>, LoadError> {
+    /// The component for instances past those that the pool has room for.
+    pub(super) async fn overflow(&self) -> Result<InstancePre<State>, LoadError> {
         tracing::warn!(plugin = self.name, "the instance pool is used up; further instances take longer to make");
         let component = compile(&self.sandbox, &self.sandbox.overflow, &self.content, &self.digest).await?;
         link(&self.sandbox.linker.overflow, &component)
@@ -157,26 +171,21 @@ async fn compile(
     }
 }
 
-fn link(linker: &Linker<State>, component: &Component) -> Result<Pre<State>, LoadError> {
-    let linked = linker.instantiate_pre(component).and_then(Pre::new);
-    linked.map_err(|error| LoadError::World(format!("it does not fit its world: {error:#}")))
+fn link(linker: &Linker<State>, component: &Component) -> Result<InstancePre<State>, LoadError> {
+    linker.instantiate_pre(component).map_err(|error| unfit(&error))
 }
 
-async fn instantiate(
-    engine: &Engine,
-    pre: &Pre<State>,
-    limits: &PluginLimits,
-    capabilities: Capabilities,
-) -> wasmtime::Result<Instance> {
-    let request_id = Arc::clone(&capabilities.request_id);
-    let mut store = instance::store(engine, limits, capabilities);
-    instance::prepare(&mut store, limits, &request_id);
-    let bindings = pre.instantiate_async(&mut store).await?;
-    Ok(Instance { store, bindings, calls: 0, permit: None })
+pub(super) fn unfit(error: &wasmtime::Error) -> LoadError {
+    LoadError::World(format!("it does not fit its world: {error:#}"))
 }
 
 /// Asks the component what it is, on an instance that is used for nothing else.
-async fn describe(sandbox: &Sandbox, name: &str, pre: &Pre<State>) -> Result<Descriptor, LoadError> {
+async fn describe<W: World>(
+    sandbox: &Sandbox,
+    name: &str,
+    component: &InstancePre<State>,
+) -> Result<Descriptor, LoadError> {
+    let linked = W::link(component.clone()).map_err(|error| unfit(&error))?;
     // Loading may take its time on a busy machine, and is no reason to refuse a good plugin.
     let limits = PluginLimits { call_deadline: std::time::Duration::from_secs(5), ..PluginLimits::default() };
     let capabilities = Capabilities {
@@ -187,22 +196,28 @@ async fn describe(sandbox: &Sandbox, name: &str, pre: &Pre<State>) -> Result<Des
     };
     let _running = sandbox.call_begins();
     let failed = |fault: Fault| LoadError::Failed(format!("it failed when asked to describe itself: {fault:?}"));
-    let (instance, _) = bounded(&limits, instantiate(&sandbox.pooled, pre, &limits, capabilities)).await;
+    let (instance, _) = bounded(&limits, instance::new::<W>(&sandbox.pooled, &linked, &limits, capabilities)).await;
     let Instance { mut store, bindings, .. } = instance.map_err(failed)?;
-    let (descriptor, _) = bounded(&limits, call_describe(&bindings, &mut store)).await;
-    check_descriptor(descriptor.map_err(failed)?)
+    let (said, _) = bounded(&limits, bindings.describe(&mut store)).await;
+    said.map_err(failed)?.checked()
 }
 
-async fn call_describe(bindings: &Bindings, store: &mut Store<State>) -> wasmtime::Result<ContractDescriptor> {
-    bindings.weir_plugin_provider().call_describe(store).await
+/// What a plugin says of itself, not checked yet.
+pub(super) struct Said {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) summary: String,
+    pub(super) abilities: Abilities,
+    pub(super) settings_schema: String,
 }
 
-fn check_descriptor(descriptor: ContractDescriptor) -> Result<Descriptor, LoadError> {
-    let ContractDescriptor { name, version, summary, operations, rate_limits, embedding_inputs, settings_schema } =
-        descriptor;
-    let settings_schema = serde_json::from_str(&settings_schema)
-        .map_err(|error| LoadError::Failed(format!("its settings schema is not JSON: {error}")))?;
-    jsonschema::validator_for(&settings_schema)
-        .map_err(|error| LoadError::Failed(format!("its settings schema is not a JSON Schema: {error}")))?;
-    Ok(Descriptor { name, version, summary, operations, rate_limits, embedding_inputs, settings_schema })
+impl Said {
+    fn checked(self) -> Result<Descriptor, LoadError> {
+        let Self { name, version, summary, abilities, settings_schema } = self;
+        let settings_schema = serde_json::from_str(&settings_schema)
+            .map_err(|error| LoadError::Failed(format!("its settings schema is not JSON: {error}")))?;
+        jsonschema::validator_for(&settings_schema)
+            .map_err(|error| LoadError::Failed(format!("its settings schema is not a JSON Schema: {error}")))?;
+        Ok(Descriptor { name, version, summary, abilities, settings_schema })
+    }
 }

@@ -7,11 +7,12 @@ use wasmtime::component::Component;
 
 use super::generation::{Descriptor, Generation, LARGEST_COMPONENT, LoadError};
 use super::sandbox::{CONTRACT_VERSION, Sandbox};
+use super::world::Kind;
 
 /// The package whose interfaces make up the contract.
 const PACKAGE: &str = "weir:plugin/";
 
-/// The interfaces of the contract that the provider world imports.
+/// The interfaces of the contract that every world imports.
 const GRANTED: [&str; 3] = ["types", "log", "kv"];
 
 /// What `weir plugin inspect` shows.
@@ -39,7 +40,7 @@ pub async fn inspect(sandbox: &Sandbox, path: &Path) -> Result<Inspection, LoadE
     let component = sandbox.compile(&sandbox.pooled, &content, &generation.digest);
     let component = component.map_err(|error| LoadError::NotAComponent(format!("{error:#}")))?;
     Ok(Inspection {
-        world: "provider-plugin",
+        world: generation.descriptor.kind().world(),
         contract: CONTRACT_VERSION.to_owned(),
         descriptor: generation.descriptor.clone(),
         imports: imports(&component, &sandbox.pooled),
@@ -74,22 +75,30 @@ pub(super) fn check_header(content: &[u8]) -> Result<(), LoadError> {
 }
 
 /// Checks that the component exports a world of this contract's version, and imports nothing that it is not granted.
-pub(super) fn check_world(component: &Component, engine: &Engine) -> Result<(), LoadError> {
+pub(super) fn check_world(component: &Component, engine: &Engine) -> Result<Kind, LoadError> {
     let component_type = component.component_type();
     let exports: Vec<String> = component_type.exports(engine).map(|(name, _)| name.to_owned()).collect();
-    let provider = format!("{PACKAGE}provider@{CONTRACT_VERSION}");
-    if !exports.contains(&provider) {
-        return Err(LoadError::World(wrong_world(&exports)));
-    }
+    let exported = Kind::ALL.iter().filter(|kind| exports.contains(&export(**kind)));
+    let kind = match exported.copied().collect::<Vec<_>>().as_slice() {
+        [kind] => *kind,
+        [] => return Err(LoadError::World(wrong_world(&exports))),
+        _ => return Err(LoadError::World("it exports more than one kind of plugin: make a component of each".into())),
+    };
     for import in imports(component, engine) {
         if !is_granted(&import) {
             return Err(LoadError::Import(format!(
-                "it imports `{import}`, which a provider plugin is not granted: it may import {PACKAGE}log, \
-                 {PACKAGE}kv and the WASI interfaces of clocks, random numbers and standard streams"
+                "it imports `{import}`, which {} is not granted: it may import {PACKAGE}log, \
+                 {PACKAGE}kv and the WASI interfaces of clocks, random numbers and standard streams",
+                kind.describe()
             )));
         }
     }
-    Ok(())
+    Ok(kind)
+}
+
+/// What a component of this kind exports.
+fn export(kind: Kind) -> String {
+    format!("{PACKAGE}{}@{CONTRACT_VERSION}", kind.interface())
 }
 
 fn imports(component: &Component, engine: &Engine) -> Vec<String> {
@@ -113,11 +122,12 @@ fn wrong_world(exports: &[String]) -> String {
                 "it speaks version {version} of the contract weir:plugin, this host speaks {CONTRACT_VERSION}: \
                  rebuild it with the matching SDK"
             ),
-            _ => format!("it exports `{export}`, but not {PACKAGE}provider@{CONTRACT_VERSION}"),
+            _ => format!("it exports `{export}`, which is no kind of plugin: those export {}", kinds()),
         },
-        None => format!(
-            "it exports no interface of weir:plugin, so it is no plugin: a provider plugin exports \
-             {PACKAGE}provider@{CONTRACT_VERSION}"
-        ),
+        None => format!("it exports no interface of weir:plugin, so it is no plugin: those export {}", kinds()),
     }
+}
+
+fn kinds() -> String {
+    Kind::ALL.map(export).join(" or ")
 }

@@ -6,18 +6,18 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::bindings::ProviderPlugin as Bindings;
 use super::capability::Capabilities;
 use super::limits::Limiter;
 use super::pool::Permit;
 use super::sandbox::TICK;
+use super::world::World;
 use crate::config::PluginLimits;
 
 /// An instance and its store. A trap leaves it unusable, and so does a call that was not awaited to its end: such an
 /// instance must be dropped, which gives back all that it had.
-pub(super) struct Instance {
+pub(super) struct Instance<W> {
     pub(super) store: Store<State>,
-    pub(super) bindings: Bindings,
+    pub(super) bindings: W,
     /// Calls served so far.
     pub(super) calls: usize,
     /// Counts it among the living of its plugin. `None` for the one that is made at load to describe itself.
@@ -45,8 +45,22 @@ impl WasiView for State {
 #[error("the call ran over its deadline")]
 pub(super) struct DeadlineExceeded;
 
+/// A new instance, which has yet to be configured.
+pub(super) async fn new<W: World>(
+    engine: &Engine,
+    linked: &W::Linked,
+    limits: &PluginLimits,
+    capabilities: Capabilities,
+) -> wasmtime::Result<Instance<W>> {
+    let request_id = Arc::clone(&capabilities.request_id);
+    let mut store = store(engine, limits, capabilities);
+    prepare(&mut store, limits, &request_id);
+    let bindings = W::instantiate(linked, &mut store).await?;
+    Ok(Instance { store, bindings, calls: 0, permit: None })
+}
+
 /// A store for one instance, with its limits in place.
-pub(super) fn store(engine: &Engine, limits: &PluginLimits, capabilities: Capabilities) -> Store<State> {
+fn store(engine: &Engine, limits: &PluginLimits, capabilities: Capabilities) -> Store<State> {
     let wasi = capabilities.wasi();
     let limiter = Limiter::new(limits);
     let state = State { capabilities, limiter, ticks_left: 0, wasi, resources: ResourceTable::new() };

@@ -14,8 +14,8 @@ use crate::telemetry::PluginMetrics;
 const IDLE: usize = 32;
 
 /// The idle instances of one configured plugin, and the count of all that are alive. Lock-free.
-pub(super) struct Pool {
-    idle: ArrayQueue<Instance>,
+pub(super) struct Pool<W> {
+    idle: ArrayQueue<Instance<W>>,
     alive: Arc<AtomicUsize>,
     limit: usize,
     metrics: PluginMetrics,
@@ -34,18 +34,18 @@ impl Drop for Permit {
     }
 }
 
-impl Pool {
+impl<W> Pool<W> {
     pub(super) fn new(limit: usize, metrics: PluginMetrics) -> Self {
         Self { idle: ArrayQueue::new(IDLE), alive: Arc::default(), limit, metrics }
     }
 
     /// An instance that waits, if there is one.
-    pub(super) fn take(&self) -> Option<Instance> {
+    pub(super) fn take(&self) -> Option<Instance<W>> {
         self.idle.pop()
     }
 
     /// Keeps an instance for a later call; drops it if enough wait already.
-    pub(super) fn put(&self, instance: Instance) {
+    pub(super) fn put(&self, instance: Instance<W>) {
         drop(self.idle.push(instance));
     }
 

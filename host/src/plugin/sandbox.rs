@@ -8,7 +8,7 @@ use std::time::Duration;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use super::bindings::ProviderPlugin as Bindings;
+use super::bindings::provider::ProviderPlugin as Bindings;
 use super::cache::Cache;
 use super::capability::kv::Stores;
 use super::instance::State;
@@ -138,7 +138,7 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
     pool
 }
 
-/// The whole import list of the worlds, and of WASI, which is there because toolchains link it and leads nowhere.
+/// The whole import list of the worlds, which is the same for all of them, and of WASI, which is there because toolchains link it and leads nowhere.
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

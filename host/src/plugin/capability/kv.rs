@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::super::bindings::weir::plugin::kv;
+use super::super::bindings::provider::weir::plugin::kv;
 use super::super::instance::State;
 use crate::config::PluginLimits;
 

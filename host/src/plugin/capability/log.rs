@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::super::bindings::weir::plugin::{log, types};
+use super::super::bindings::provider::weir::plugin::{log, types};
 use super::super::instance::State;
 use super::Capabilities;
 

@@ -9,7 +9,7 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
-use super::super::bindings::weir::plugin::log::Level;
+use super::super::bindings::provider::weir::plugin::log::Level;
 use super::Capabilities;
 
 /// The WASI context of one instance.
