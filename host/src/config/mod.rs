@@ -26,6 +26,7 @@ mod presets;
 mod provider;
 mod read;
 mod secret;
+mod standing;
 mod suggest;
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,7 @@ pub use model::{Model, Target};
 pub use plugins::{PluginLimits, Plugins};
 pub use provider::{Provider, UnsupportedParameters};
 pub use secret::Secret;
+pub use standing::{Breaker, Concurrency, Cooldown, Figures, HealthChecks, Hedging, Outliers, Standing};
 pub use timeouts::{ClientTimeouts, Retries, Timeouts};
 pub use watch::Watcher;
 
@@ -86,6 +88,8 @@ pub struct Config {
     pub client_timeouts: ClientTimeouts,
     /// When failed attempts are made again, unless a provider says otherwise.
     pub retries: Retries,
+    /// How targets are judged, unless a provider says otherwise.
+    pub standing: Standing,
     /// How media are fetched that requests refer to.
     pub fetch: Fetch,
     /// What pages in a browser may do.

@@ -9,7 +9,7 @@ use super::errors::{Errors, Problems};
 use super::provider::{Common, Provider};
 use super::suggest::did_you_mean;
 use super::values::text;
-use super::{Retries, Timeouts};
+use super::{Retries, Standing, Timeouts};
 
 const DOCUMENT: &str = include_str!("presets.yaml");
 
@@ -97,8 +97,8 @@ fn check(preset: &mut Entry, problems: &mut Problems) {
         let name = Node { origin: preset.origin.clone(), value: Value::text("preset") };
         entries.push(Entry { key: "name".to_owned(), origin: preset.origin.clone(), node: name });
     }
-    let (timeouts, retries) = (Timeouts::default(), Retries::default());
-    let common = Common { timeouts: &timeouts, retries: &retries, folder: "".as_ref() };
+    let (timeouts, retries, standing) = (Timeouts::default(), Retries::default(), Standing::default());
+    let common = Common { timeouts: &timeouts, retries: &retries, standing: &standing, folder: "".as_ref() };
     // Whether it reads is all that matters here: the reports are in the problems.
     let _provider = Provider::read(&provider, problems, &common);
 }

@@ -11,6 +11,7 @@ use super::errors::{Place, Problems};
 use super::facts::ModelInfo;
 use super::fields::Fields;
 use super::secret::Secret;
+use super::standing::Standing;
 use super::timeouts::{Retries, Timeouts};
 use super::values::{
     base_url, boolean, checked_header_name, header_name, header_value, one_of, path, secret, text, whole_number,
@@ -61,6 +62,8 @@ pub struct Provider {
     pub timeouts: Timeouts,
     /// The global `retries`, with the provider's own over them.
     pub retries: Retries,
+    /// The global `breaker`, `concurrency` and so on, with the provider's own over them.
+    pub standing: Standing,
     /// Certificates (PEM) to trust besides the public ones. Default none.
     pub ca_file: Option<PathBuf>,
     /// Whether the credential may go over plain HTTP to another machine. Default false.
@@ -90,6 +93,7 @@ impl UnsupportedParameters {
 pub(super) struct Common<'a> {
     pub(super) timeouts: &'a Timeouts,
     pub(super) retries: &'a Retries,
+    pub(super) standing: &'a Standing,
     /// The folder that relative paths start from.
     pub(super) folder: &'a Path,
 }
@@ -124,6 +128,7 @@ impl Provider {
                 settings: settings(fields),
                 timeouts: fields.section("timeouts", |fields| Timeouts::read(fields, common.timeouts)),
                 retries: fields.section("retries", |fields| Retries::read(fields, common.retries)),
+                standing: Standing::read(fields, common.standing),
                 ca_file: fields.get("ca_file", path(common.folder)),
                 allow_http: fields.or("allow_http", boolean, false),
             };

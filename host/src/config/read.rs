@@ -12,7 +12,8 @@ use super::provider::Common;
 use super::suggest::did_you_mean;
 use super::values::{boolean, path, socket_address, text};
 use super::{
-    ClientTimeouts, Config, Cors, Fetch, Key, Limits, Model, Plugins, Provider, Retries, Source, Timeouts, Tls,
+    ClientTimeouts, Config, Cors, Fetch, Key, Limits, Model, Plugins, Provider, Retries, Source, Standing, Timeouts,
+    Tls,
 };
 
 /// Reads the whole tree. What is wrong with it goes to `problems`; the result counts only if nothing is.
@@ -31,7 +32,8 @@ pub(super) fn config(root: &Node, source: &Source, problems: &mut Problems) -> O
 fn sections(fields: &mut Fields<'_, '_>, folder: &Path, source: &Source) -> Config {
     let timeouts = fields.section("timeouts", |fields| Timeouts::read(fields, &Timeouts::default()));
     let retries = fields.section("retries", |fields| Retries::read(fields, &Retries::default()));
-    let common = Common { timeouts: &timeouts, retries: &retries, folder };
+    let standing = Standing::read(fields, &Standing::default());
+    let common = Common { timeouts: &timeouts, retries: &retries, standing: &standing, folder };
     let providers = fields.list("providers", |node, problems| Provider::read(node, problems, &common));
     let models = fields.list("models", |node, problems| Model::read(node, problems, &providers));
     Config {
@@ -48,6 +50,7 @@ fn sections(fields: &mut Fields<'_, '_>, folder: &Path, source: &Source) -> Conf
         timeouts,
         client_timeouts: fields.section("client_timeouts", ClientTimeouts::read),
         retries,
+        standing,
         fetch: fields.section("fetch", Fetch::read),
         cors: fields.section("cors", Cors::read),
         log: fields.section("log", log::read),

@@ -16,6 +16,10 @@ pub struct Timeouts {
     pub idle: Duration,
     /// All attempts of a request with a whole (not streamed) answer. Streams have no total limit. Default 600 s.
     pub total: Duration,
+    /// The slowest that a stream may be, in characters of content per second; slower ones are ended. Default none.
+    pub min_speed: Option<u32>,
+    /// The time over which the speed is measured, and which a stream has before that. Default 30 s.
+    pub speed_window: Duration,
 }
 
 impl Default for Timeouts {
@@ -25,17 +29,22 @@ impl Default for Timeouts {
             first_byte: Duration::from_secs(120),
             idle: Duration::from_secs(60),
             total: Duration::from_secs(600),
+            min_speed: None,
+            speed_window: Duration::from_secs(30),
         }
     }
 }
 
 impl Timeouts {
     pub(super) fn read(fields: &mut Fields<'_, '_>, base: &Self) -> Self {
+        let min_speed = fields.get("min_speed", whole_number(1..=1_000_000));
         Self {
             connect: fields.or("connect", duration, base.connect),
             first_byte: fields.or("first_byte", duration, base.first_byte),
             idle: fields.or("idle", duration, base.idle),
             total: fields.or("total", duration, base.total),
+            min_speed: min_speed.and_then(|speed| u32::try_from(speed).ok()).or(base.min_speed),
+            speed_window: fields.or("speed_window", duration, base.speed_window),
         }
     }
 }

@@ -80,6 +80,12 @@ pub(super) fn number(node: &Node) -> Result<f64, String> {
     if number < 0.0 { Err("has to be 0 or more".to_owned()) } else { Ok(number) }
 }
 
+/// A share of something, from 0 to 1.
+pub(super) fn share(node: &Node) -> Result<f64, String> {
+    let share = number(node)?;
+    if share > 1.0 { Err("has to be from 0 to 1".to_owned()) } else { Ok(share) }
+}
+
 /// A duration of at least a millisecond and at most a year: `500ms`, `30s`, `2m`, `1h`.
 pub(super) fn duration(node: &Node) -> Result<Duration, String> {
     let expected = "a duration such as `500ms`, `30s` or `2m`";
