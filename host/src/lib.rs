@@ -14,5 +14,6 @@ pub mod error;
 pub mod pipeline;
 pub mod plugin;
 pub mod server;
+pub mod standing;
 pub mod telemetry;
 pub mod upstream;

@@ -1,0 +1,1 @@
+//! The breaker, case by case.

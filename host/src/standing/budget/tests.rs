@@ -1,0 +1,1 @@
+//! The budgets, case by case.

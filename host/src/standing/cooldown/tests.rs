@@ -1,0 +1,1 @@
+//! The cooldown, case by case.

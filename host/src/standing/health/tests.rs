@@ -1,0 +1,1 @@
+//! Health from its signs.
