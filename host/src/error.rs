@@ -13,6 +13,8 @@ use hyper::StatusCode;
 pub enum Cause {
     /// The client's request is at fault.
     InvalidRequest,
+    /// The target cannot do what is asked; another one may.
+    Unsupported,
     /// No key, or a wrong one.
     Authentication,
     /// A good key that may not do this.
@@ -48,6 +50,7 @@ impl Cause {
     pub const fn label(self) -> &'static str {
         match self {
             Self::InvalidRequest => "invalid_request",
+            Self::Unsupported => "unsupported",
             Self::Authentication => "authentication",
             Self::Permission => "permission",
             Self::NotFound => "not_found",
@@ -69,6 +72,7 @@ impl Cause {
     const fn defaults(self) -> (StatusCode, &'static str, Option<&'static str>) {
         match self {
             Self::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid_request_error", None),
+            Self::Unsupported => (StatusCode::BAD_REQUEST, "invalid_request_error", Some("unsupported_parameter")),
             Self::Authentication => (StatusCode::UNAUTHORIZED, "invalid_request_error", Some("invalid_api_key")),
             Self::Permission => (StatusCode::FORBIDDEN, "permission_error", None),
             Self::NotFound => (StatusCode::NOT_FOUND, "invalid_request_error", None),

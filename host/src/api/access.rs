@@ -22,8 +22,8 @@ pub(super) enum Need {
 pub(super) enum Access<'a> {
     /// No key is needed.
     Anonymous,
-    /// With the key of this name.
-    Key(&'a str),
+    /// With this key.
+    Key(&'a Key),
 }
 
 /// Lets a request in, or says why not. It never says which part of a key was wrong, and never repeats one.
@@ -44,7 +44,7 @@ pub(super) fn check<'a, B>(request: &Request<B>, config: &'a Config, need: Need)
         let message = "This key may not be used for the administration.";
         return Err(Error::new(Cause::Permission, message).with_code("admin_key_required"));
     }
-    Ok(Access::Key(&key.name))
+    Ok(Access::Key(key))
 }
 
 /// The key that a client sent.

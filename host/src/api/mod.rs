@@ -91,8 +91,12 @@ impl Api {
             Ok(access) => access,
             Err(error) => return Reply::failed(offer.shape, error, account),
         };
-        if let Access::Key(name) = access {
-            account.set_key(name);
+        let key = match access {
+            Access::Key(key) => Some(key),
+            Access::Anonymous => None,
+        };
+        if let Some(key) = key {
+            account.set_key(&key.name);
         }
         let Some(_admitted) = self.take_place(snapshot.config().limits.requests_in_flight) else {
             let message = "The gateway has too many requests in flight. Try again later.";
@@ -100,7 +104,7 @@ impl Api {
             let error = error.retryable(Some(std::time::Duration::from_secs(1)));
             return Reply::failed(offer.shape, error, account);
         };
-        operations::answer(offer, request, snapshot, id, account).await
+        operations::answer(offer, request, snapshot, id, key, account).await
     }
 
     async fn other(&self, route: Route, snapshot: &Snapshot) -> Reply {

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use super::body;
 use super::reply::{Reply, Shape};
 use crate::chat::request::Peek;
+use crate::config::Key;
 use crate::error::Error;
 use crate::pipeline::{self, Account, Answer, Snapshot};
 use crate::plugin::Operation;
@@ -50,9 +51,10 @@ pub(super) async fn answer(
     request: Request<Incoming>,
     snapshot: &Snapshot,
     id: &Arc<str>,
+    key: Option<&Key>,
     mut account: Account,
 ) -> Reply {
-    let request = match read(offer, request, snapshot, id).await {
+    let request = match read(offer, request, snapshot, id, key).await {
         Ok(request) => request,
         Err(error) => return Reply::failed(offer.shape, error, account),
     };
@@ -64,12 +66,13 @@ pub(super) async fn answer(
     }
 }
 
-async fn read(
+async fn read<'a>(
     offer: &Offer,
     request: Request<Incoming>,
     snapshot: &Snapshot,
     id: &Arc<str>,
-) -> Result<pipeline::Request, Error> {
+    key: Option<&'a Key>,
+) -> Result<pipeline::Request<'a>, Error> {
     let config = snapshot.config();
     let (headers, body) = body::read(request, config.limits.body_bytes).await?;
     let default_model = config.default_model.as_deref();
@@ -77,7 +80,7 @@ async fn read(
         Operation::Chat => Peek::chat(&body, default_model)?,
         _ => Peek::other(&body, default_model, offer.required)?,
     };
-    Ok(pipeline::Request { id: Arc::clone(id), operation: offer.operation, body, peek, headers })
+    Ok(pipeline::Request { id: Arc::clone(id), operation: offer.operation, body, peek, headers, key })
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod failure;
 pub mod finish_reason;
 #[cfg(test)]
 pub(crate) mod generate;
+pub mod last_text;
 pub mod media;
 mod repair;
 pub mod request;

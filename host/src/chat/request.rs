@@ -33,10 +33,10 @@ pub struct Peek {
     pub messages: usize,
     /// The bytes of text in the messages, as an estimate of the prompt's size. Images and files do not count.
     pub text_bytes: usize,
-    /// Whether there is at least one tool, or one function in the form before tools.
-    pub has_tools: bool,
-    /// Whether a message has a part that is an image.
-    pub has_images: bool,
+    /// The number of tools, and of functions in the form before tools.
+    pub tools: usize,
+    /// The number of parts in messages that are images.
+    pub images: usize,
     /// `max_completion_tokens`, or else `max_tokens`.
     pub max_tokens: Option<u64>,
     /// The top-level fields in their order, unknown ones and nulls included.

@@ -21,6 +21,8 @@ pub struct Key {
     pub secret: KeySecret,
     /// Whether it opens the administration, too. Default false.
     pub admin: bool,
+    /// What its owner may do, in the operator's own words: policies see them. Default none.
+    pub tags: Vec<String>,
 }
 
 impl Key {
@@ -29,6 +31,7 @@ impl Key {
         Fields::read(node, problems, |fields| {
             let name = fields.required("name", text);
             let admin = fields.or("admin", boolean, false);
+            let tags = fields.values("tags", text);
             let secret = match fields.get("key", key_secret) {
                 Some(secret) => secret,
                 None => {
@@ -38,7 +41,7 @@ impl Key {
                     return None;
                 }
             };
-            Some(Self { name: name?, secret, admin })
+            Some(Self { name: name?, secret, admin, tags })
         })
         .flatten()
     }

@@ -28,6 +28,7 @@ mod read;
 mod secret;
 mod standing;
 mod suggest;
+mod target;
 #[cfg(test)]
 mod tests;
 mod timeouts;
@@ -44,11 +45,12 @@ pub use errors::{Errors, Origin, Place, Problem};
 pub use facts::{ModelInfo, Prices};
 pub use fetch::Fetch;
 pub use limits::Limits;
-pub use model::{Model, Target};
+pub use model::{Model, Policy};
 pub use plugins::{PluginLimits, Plugins};
 pub use provider::{Provider, UnsupportedParameters};
 pub use secret::Secret;
 pub use standing::{Breaker, Concurrency, Cooldown, Figures, HealthChecks, Hedging, Outliers, Standing};
+pub use target::Target;
 pub use timeouts::{ClientTimeouts, Retries, Timeouts};
 pub use watch::Watcher;
 
@@ -75,7 +77,7 @@ pub struct Config {
     pub keys: Vec<Key>,
     /// The providers, in the order of the file. Names are unique.
     pub providers: Vec<Provider>,
-    /// The model names. Unique, and each leads to a provider above.
+    /// The model names. Unique, and each leads to providers above.
     pub models: Vec<Model>,
     /// The model of a request that names none: one of `models`, or `provider/model`. Default none: such a request is
     /// refused.

@@ -216,7 +216,8 @@ fn forward_header(node: &Node) -> Result<HeaderName, String> {
     }
 }
 
-fn settings(fields: &mut Fields<'_, '_>) -> serde_json::Value {
+/// The `settings` that only a plugin understands.
+pub(super) fn settings(fields: &mut Fields<'_, '_>) -> serde_json::Value {
     let empty = || serde_json::Value::Object(serde_json::Map::new());
     let Some(node) = fields.node("settings") else { return empty() };
     let settings = node.to_json();

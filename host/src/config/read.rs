@@ -7,9 +7,10 @@ use super::document::{Node, Value};
 use super::errors::Problems;
 use super::fields::Fields;
 use super::log;
-use super::model::{self, model_name};
+use super::model::{check_aliases, model_name};
 use super::provider::Common;
 use super::suggest::did_you_mean;
+use super::target;
 use super::values::{boolean, path, socket_address, text};
 use super::{
     ClientTimeouts, Config, Cors, Fetch, Key, Limits, Model, Plugins, Provider, Retries, Source, Standing, Timeouts,
@@ -22,6 +23,7 @@ pub(super) fn config(root: &Node, source: &Source, problems: &mut Problems) -> O
     Fields::read(root, problems, |fields| {
         let config = sections(fields, folder, source);
         check_listeners(&config, fields);
+        check_aliases(&config.models, fields);
         for list in ["keys", "providers", "models"] {
             check_names_differ(fields, list);
         }
@@ -84,7 +86,7 @@ fn keys(fields: &mut Fields<'_, '_>) -> Vec<Key> {
 fn default_model(node: &Node, providers: &[Provider], models: &[Model]) -> Result<String, String> {
     let name = model_name(node)?;
     let names = || models.iter().map(|model| model.name.as_str());
-    match names().any(|known| known == name) || model::target(node, providers).is_ok() {
+    match names().any(|known| known == name) || target::names(node, providers).is_ok() {
         true => Ok(name),
         false => Err(format!("neither a name in `models` nor `provider/model`{}", did_you_mean(&name, names()))),
     }

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Config, Environment, Errors, Fetch, KeySecret, ModelInfo, Origins, Prices, Source, Target};
+use super::{Config, Environment, Errors, Fetch, KeySecret, ModelInfo, Origins, Prices, Source};
 use super::{UnsupportedParameters, load};
 use crate::telemetry::LogFormat;
 
@@ -57,7 +57,7 @@ fn every_key_can_be_set() {
     assert_eq!(config.keys[1].secret, KeySecret::of("hello"));
     assert!(!config.keys[0].admin && config.keys[1].admin);
     assert_eq!(config.models[0].name, "task:code/fast");
-    assert_eq!(config.models[0].target, Target { provider: "openai".into(), model: "ft/gpt:4o".into() });
+    assert_eq!(config.models[0].targets[0].to_string(), "openai/ft/gpt:4o");
     assert_eq!(config.default_model.as_deref(), Some("task:code/fast"));
     assert_eq!(config.limits.body_bytes, 1_000_000);
     assert_eq!(config.limits.event_bytes, 4096);

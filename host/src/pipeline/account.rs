@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::provider::Provider;
+use super::retry::{Follows, Notes};
+use super::route::Target;
 use crate::chat::usage::Usage;
 use crate::error::{Cause, Error};
 use crate::telemetry::Metrics;
@@ -56,18 +58,18 @@ impl Account {
         self.is_stream = is_stream;
     }
 
+    /// Notes who is asked. The last one noted is the one that has answered.
     pub(super) fn set_target(&mut self, provider: &Provider, model: &str) {
         provider.metrics().connection_opened();
-        self.provider = Some(provider.clone());
+        if let Some(before) = self.provider.replace(provider.clone()) {
+            before.metrics().connection_closed();
+        }
         model.clone_into(&mut self.model);
     }
 
-    pub(super) fn count_attempt(&mut self) {
-        self.attempts += 1;
-    }
-
-    pub(super) fn note_retry(&mut self, error: &Error) {
-        self.retried.push(format!("{} {}", error.status.as_u16(), error.cause.label()));
+    /// What takes note of the attempts at these targets.
+    pub(super) fn notes<'a>(&'a mut self, targets: &'a [Target]) -> AttemptNotes<'a> {
+        AttemptNotes { account: self, targets }
     }
 
     pub(super) fn set_usage(&mut self, usage: Option<Usage>) {
@@ -149,6 +151,41 @@ impl Account {
                 "request refused"
             );
         }
+    }
+}
+
+/// Takes note of attempts.
+pub(super) struct AttemptNotes<'a> {
+    account: &'a mut Account,
+    targets: &'a [Target],
+}
+
+impl Notes for AttemptNotes<'_> {
+    fn begun(&mut self, target: usize, is_hedge: bool) {
+        let target = &self.targets[target];
+        self.account.attempts += 1;
+        if is_hedge {
+            target.provider.metrics().count_hedge();
+        } else {
+            self.account.set_target(&target.provider, &target.model);
+        }
+    }
+
+    fn failed(&mut self, target: usize, error: &Error, follows: Follows) {
+        let target = &self.targets[target];
+        target.provider.metrics().count_error(error.cause.label());
+        match follows {
+            Follows::Same => target.provider.metrics().count_retry(),
+            Follows::Other => target.provider.metrics().count_failover(),
+        }
+        let what = format!("{} {}", error.status.as_u16(), error.cause.label());
+        let is_alone = self.targets.len() == 1;
+        self.account.retried.push(if is_alone { what } else { format!("{}: {what}", target.name()) });
+    }
+
+    fn kept(&mut self, target: usize) {
+        let target = &self.targets[target];
+        self.account.set_target(&target.provider, &target.model);
     }
 }
 

@@ -1,14 +1,17 @@
 //! One attempt: the plugin encodes, the host sends, and what comes back is a whole answer, a stream whose first chunk
 //! is there, or an error.
 
-use std::pin::pin;
-use std::time::Instant;
+use std::pin::{Pin, pin};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{self, HeaderName};
 use hyper::{HeaderMap, Method, StatusCode};
+use tokio::time::Instant;
 
+use super::ongoing::Ongoing;
 use super::provider::Provider;
+use super::retry::Step;
 use super::snapshot::Snapshot;
 use super::stream::Relay;
 use super::work::{self, Work};
@@ -17,6 +20,7 @@ use crate::chat::answer::{self, Departure};
 use crate::chat::request::{Edit, edit};
 use crate::chat::scan;
 use crate::chat::usage::Usage;
+use crate::config::Timeouts;
 use crate::error::{Cause, Error};
 use crate::plugin::{
     self, Auth, Call, Encoded, FieldEdit, Operation, RequestBody, ResponseHead, ResponseMode, UpstreamRequest,
@@ -38,8 +42,63 @@ pub(super) enum Attempt {
     Stream { relay: Box<Relay>, headers: HeaderMap },
 }
 
-/// Makes one attempt. For a stream it returns when the first chunk is there.
-pub(super) async fn attempt(work: &mut Work, snapshot: &Snapshot, provider: &Provider) -> Result<Attempt, Error> {
+/// When something has to be done, and how long that was from when it began.
+pub(super) type Deadline = (Instant, Duration);
+
+/// Makes one attempt, and tells how it ended. For a stream it returns when the first chunk is there.
+pub(super) async fn attempt(
+    work: &mut Work,
+    snapshot: &Snapshot,
+    step: &Step,
+    deadline: Option<Deadline>,
+    mut ongoing: Ongoing,
+) -> Result<Attempt, Error> {
+    let provider = ongoing.target().provider.clone();
+    let timeouts = timeouts(provider.timeouts(), step);
+    match within(deadline, pin!(make(work, snapshot, &provider, &timeouts))).await {
+        Ok(Attempt::Stream { mut relay, headers }) => {
+            ongoing.answering();
+            relay.set_ongoing(ongoing);
+            Ok(Attempt::Stream { relay, headers })
+        }
+        Ok(Attempt::Whole { body, usage, headers }) => {
+            ongoing.succeeded(usage);
+            Ok(Attempt::Whole { body, usage, headers })
+        }
+        Err(error) => {
+            ongoing.failed(&error);
+            Err(provider.scrub(error))
+        }
+    }
+}
+
+/// The provider's time limits, with those of a plan that are shorter.
+fn timeouts(own: &Timeouts, step: &Step) -> Timeouts {
+    let shorter = |own: Duration, planned: Option<Duration>| planned.map_or(own, |planned| planned.min(own));
+    Timeouts { first_byte: shorter(own.first_byte, step.first_byte), idle: shorter(own.idle, step.idle), ..own.clone() }
+}
+
+/// What comes of it before the deadline.
+pub(super) async fn within<T>(
+    deadline: Option<Deadline>,
+    work: Pin<&mut impl Future<Output = Result<T, Error>>>,
+) -> Result<T, Error> {
+    let Some((deadline, limit)) = deadline else { return work.await };
+    match tokio::time::timeout_at(deadline, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            let message = format!("The answer was not complete after {} s.", limit.as_secs_f32());
+            Err(Error::new(Cause::Timeout, message))
+        }
+    }
+}
+
+async fn make(
+    work: &mut Work,
+    snapshot: &Snapshot,
+    provider: &Provider,
+    timeouts: &Timeouts,
+) -> Result<Attempt, Error> {
     let mut encoded = encode(work, provider).await?;
     if let Encoded::Fetch(urls) = encoded {
         // Boxed, since it is rare and large: every request would otherwise make room for it.
@@ -47,7 +106,7 @@ pub(super) async fn attempt(work: &mut Work, snapshot: &Snapshot, provider: &Pro
         encoded = encode(work, provider).await?;
     }
     match (encoded, work.call.stream) {
-        (Encoded::Send(upstream), _) => send(work, provider, upstream).await,
+        (Encoded::Send(upstream), _) => send(work, provider, timeouts, upstream).await,
         (Encoded::Answer(document), false) => whole(document, None, &work.call, HeaderMap::new()),
         (Encoded::Chunks(chunks), true) => {
             let relay = Relay::local(chunks, work).await?;
@@ -64,7 +123,12 @@ async fn encode(work: &Work, provider: &Provider) -> Result<Encoded, Error> {
     encoded.map_err(|error| failure::of_call(provider, error))
 }
 
-async fn send(work: &mut Work, provider: &Provider, mut upstream: UpstreamRequest) -> Result<Attempt, Error> {
+async fn send(
+    work: &mut Work,
+    provider: &Provider,
+    timeouts: &Timeouts,
+    mut upstream: UpstreamRequest,
+) -> Result<Attempt, Error> {
     let notice = dropped::judge(provider, &upstream.dropped)?;
     let body = match &upstream.body {
         RequestBody::None => Bytes::new(),
@@ -72,7 +136,7 @@ async fn send(work: &mut Work, provider: &Provider, mut upstream: UpstreamReques
         RequestBody::Forward(edits) => edited(provider, work, edits)?,
     };
     let outgoing = outgoing(provider, &work.call, &mut upstream, body)?;
-    let mut exchange = Exchange { work, provider, upstream: &upstream };
+    let mut exchange = Exchange { work, provider, timeouts, upstream: &upstream };
     let incoming = exchange.send(outgoing).await?;
     if !incoming.status.is_success() {
         return Err(exchange.refused(incoming).await);
@@ -100,13 +164,14 @@ fn edited(provider: &Provider, work: &Work, edits: &[FieldEdit]) -> Result<Bytes
 struct Exchange<'a> {
     work: &'a mut Work,
     provider: &'a Provider,
+    timeouts: &'a Timeouts,
     upstream: &'a UpstreamRequest,
 }
 
 impl Exchange<'_> {
     async fn send(&self, outgoing: Outgoing) -> Result<Incoming, Error> {
         let endpoint = self.provider.endpoint()?;
-        let limit = self.provider.timeouts().first_byte;
+        let limit = self.timeouts.first_byte;
         let sent = Instant::now();
         let sending = pin!(endpoint.send(outgoing));
         match tokio::time::timeout(limit, sending).await {
@@ -123,7 +188,7 @@ impl Exchange<'_> {
         let (status, hint) = (incoming.status, RetryHint::from_headers(&incoming.headers));
         let head = head(incoming.status, &incoming.headers);
         // A body that cannot be read is no reason to lose the status.
-        let body = incoming.whole(LARGEST_ERROR_BODY, self.provider.timeouts().idle).await.unwrap_or_default();
+        let body = incoming.whole(LARGEST_ERROR_BODY, self.timeouts.idle).await.unwrap_or_default();
         match self.decode(&head, &body).await {
             Err(plugin::CallError::Failure(refusal)) => failure::of_upstream(refusal, Some(status), hint),
             Err(fault) => failure::of_call(self.provider, fault),
@@ -134,7 +199,7 @@ impl Exchange<'_> {
     async fn whole(&self, mut incoming: Incoming, headers: HeaderMap) -> Result<Attempt, Error> {
         let (status, its_headers) = (incoming.status, std::mem::take(&mut incoming.headers));
         let limits = self.provider.limits();
-        let body = incoming.whole(limits.answer_bytes, self.provider.timeouts().idle).await.map_err(unseen)?;
+        let body = incoming.whole(limits.answer_bytes, self.timeouts.idle).await.map_err(unseen)?;
         if self.upstream.response == ResponseMode::Forward
             && let Ok(usage) = admit(self.work.call.operation, &body)
         {
@@ -159,7 +224,7 @@ impl Exchange<'_> {
             plugin::Framing::AwsEventStream => Framing::AwsEventStream,
         };
         let events = incoming.events(framing, self.provider.limits().event_bytes)?;
-        let relay = Relay::open(self.provider, self.work, self.upstream, head, events).await;
+        let relay = Relay::open(self.provider, self.timeouts, self.work, self.upstream, head, events).await;
         let relay = relay.map_err(unseen)?;
         Ok(Attempt::Stream { relay: Box::new(relay), headers })
     }
@@ -169,14 +234,14 @@ impl Exchange<'_> {
         if self.upstream.framing != plugin::Framing::Sse {
             return Ok(false);
         }
-        let first = incoming.first_byte(LARGEST_ERROR_BODY, self.provider.timeouts().idle).await?;
+        let first = incoming.first_byte(LARGEST_ERROR_BODY, self.timeouts.idle).await?;
         Ok(matches!(first, Some(b':' | b'a'..=b'z')))
     }
 
     /// An answer in one piece to a request for a stream: nearly always an error with status 200, or a page of HTML.
     async fn not_a_stream(&self, incoming: Incoming) -> Error {
         let (status, head) = (incoming.status, head(incoming.status, &incoming.headers));
-        let body = match incoming.whole(LARGEST_ERROR_BODY, self.provider.timeouts().idle).await {
+        let body = match incoming.whole(LARGEST_ERROR_BODY, self.timeouts.idle).await {
             Ok(body) => body,
             Err(error) => return error,
         };

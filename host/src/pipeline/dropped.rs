@@ -5,7 +5,7 @@ use hyper::header::{HeaderName, HeaderValue};
 
 use super::provider::Provider;
 use crate::config::UnsupportedParameters;
-use crate::error::Error;
+use crate::error::{Cause, Error};
 
 /// Tells the client which of its fields were left out.
 const HEADER: HeaderName = HeaderName::from_static("x-weir-dropped-parameters");
@@ -31,7 +31,7 @@ pub(super) fn judge(provider: &Provider, dropped: &[String]) -> Result<HeaderMap
                 provider.name(),
                 dropped.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
             );
-            return Err(Error::invalid_field(first, message).with_code("unsupported_parameter"));
+            return Err(Error::new(Cause::Unsupported, message).with_param(first));
         }
     }
     Ok(headers)

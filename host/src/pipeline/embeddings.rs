@@ -6,55 +6,60 @@ use hyper::HeaderMap;
 
 use super::account::Account;
 use super::attempt::Attempt;
-use super::request::attempts;
-use super::resolve::Target;
-use super::snapshot::Snapshot;
-use super::work::Work;
+use super::request::{Request, Run};
+use super::retry::Step;
+use super::route::Target;
 use crate::chat::answer::Departure;
 use crate::chat::request::Peek;
 use crate::chat::usage::Usage;
 use crate::embeddings::{self, Answer};
 use crate::error::{Cause, Error};
 
-/// Asks for all inputs, in as many requests as the upstream needs, one after the other.
-pub(super) async fn in_batches(
-    work: &mut Work,
-    snapshot: &Snapshot,
-    target: &Target,
-    account: &mut Account,
-) -> Result<Attempt, Error> {
-    let document = std::str::from_utf8(&work.body).map_err(|_| Error::internal("the body was checked before"))?;
+/// Asks for all inputs, in as many requests as the upstream needs, one after the other. Whoever answers the first
+/// answers all of them: vectors of different models cannot be compared.
+pub(super) async fn in_batches(run: &Run<'_>, plan: &[Step], account: &mut Account) -> Result<Attempt, Error> {
+    let document =
+        std::str::from_utf8(&run.request.body).map_err(|_| Error::internal("the body was checked before"))?;
     let inputs = embeddings::describe(document)?;
-    let most = target.provider.embedding_inputs().unwrap_or(inputs.count.max(1));
+    let targets = plan.iter().map(|step| &run.route.targets[step.target]);
+    let most = targets.filter_map(|target| target.provider.embedding_inputs()).min().unwrap_or(usize::MAX);
     if inputs.count <= most {
-        let (answer, usage, headers) = ask(work, snapshot, target, account).await?;
-        let body = write(answer.for_inputs(inputs.count)?, inputs.encoding, target).await?;
-        return Ok(Attempt::Whole { body, usage, headers });
+        let Batch { target, answer, usage, headers } = ask(run, plan, account).await?;
+        let body = write(answer.for_inputs(inputs.count)?, inputs.encoding, &run.route.targets[target]).await?;
+        return Ok(run.named(target, Attempt::Whole { body, usage, headers }));
     }
-    let parts = embeddings::split(document, most)?;
-    let (mut answers, mut headers) = (Vec::with_capacity(parts.len()), HeaderMap::new());
-    for part in parts {
-        let peek = Peek::other(part.as_bytes(), Some(&work.peek.model), "input")?;
-        let mut part = work.with_document(part.into(), peek);
-        let (answer, _, its_headers) = ask(&mut part, snapshot, target, account).await?;
-        answers.push(answer);
-        headers = its_headers;
+    let (mut answers, mut headers, mut plan) = (Vec::new(), HeaderMap::new(), plan.to_vec());
+    for part in embeddings::split(document, most)? {
+        let peek = Peek::other(part.as_bytes(), Some(&run.request.peek.model), "input")?;
+        let request = Request { body: part.into(), peek, ..run.request.clone() };
+        let batch = ask(&Run { request: &request, ..*run }, &plan, account).await?;
+        plan.retain(|step| step.target == batch.target);
+        answers.push(batch.answer);
+        headers = batch.headers;
     }
+    let target = plan[0].target;
     let answer = embeddings::join(answers).for_inputs(inputs.count)?;
     let usage = usage(&answer);
-    let body = write(answer, inputs.encoding, target).await?;
-    Ok(Attempt::Whole { body, usage, headers })
+    let body = write(answer, inputs.encoding, &run.route.targets[target]).await?;
+    Ok(run.named(target, Attempt::Whole { body, usage, headers }))
 }
 
-async fn ask(
-    work: &mut Work,
-    snapshot: &Snapshot,
-    target: &Target,
-    account: &mut Account,
-) -> Result<(Answer, Option<Usage>, HeaderMap), Error> {
-    match attempts(work, snapshot, target, account).await? {
-        Attempt::Whole { body, usage, headers } => Ok((Answer::parse_shared(body)?, usage, headers)),
-        Attempt::Stream { .. } => Err(Error::new(Cause::BadAnswer, "The upstream streamed an answer that is none.")),
+/// The answer to one of the requests.
+struct Batch {
+    target: usize,
+    answer: Answer,
+    usage: Option<Usage>,
+    headers: HeaderMap,
+}
+
+async fn ask(run: &Run<'_>, plan: &[Step], account: &mut Account) -> Result<Batch, Error> {
+    match run.attempts(plan, account).await? {
+        (target, Attempt::Whole { body, usage, headers }) => {
+            Ok(Batch { target, answer: Answer::parse_shared(body)?, usage, headers })
+        }
+        (_, Attempt::Stream { .. }) => {
+            Err(Error::new(Cause::BadAnswer, "The upstream streamed an answer that is none."))
+        }
     }
 }
 

@@ -35,9 +35,6 @@ pub(super) fn of_upstream(failure: Failure, upstream: Option<StatusCode>, hint: 
     }
     let mut error = Error::new(cause, cut(failure.message));
     error.status = status(failure.kind, upstream).unwrap_or(error.status);
-    if failure.kind == FailureKind::Unsupported {
-        error = error.with_code("unsupported_parameter");
-    }
     if let Some(code) = failure.code {
         error = error.with_code(code);
     }
@@ -66,7 +63,8 @@ pub(super) fn broken_plugin(provider: &Provider, detail: &str) -> Error {
 
 fn cause(kind: FailureKind) -> Cause {
     match kind {
-        FailureKind::InvalidRequest | FailureKind::Unsupported => Cause::InvalidRequest,
+        FailureKind::InvalidRequest => Cause::InvalidRequest,
+        FailureKind::Unsupported => Cause::Unsupported,
         FailureKind::Unauthorized => Cause::Authentication,
         FailureKind::Forbidden => Cause::Permission,
         FailureKind::NotFound => Cause::NotFound,

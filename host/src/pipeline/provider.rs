@@ -1,16 +1,25 @@
 //! A configured provider, ready to be called: its plugin with its settings, its upstream, its budget and figures.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use hyper::header::HeaderName;
+use tokio::time::Instant;
 
-use super::retry::Budget;
 use crate::config::{self, Limits, ModelInfo, Place, PluginLimits, Retries, Timeouts, UnsupportedParameters};
 use crate::error::{Cause, Error};
 use crate::plugin::{self, Generation, LoadError, Operation, ProviderPlugin};
+use crate::standing::{Budget, Checks, Standing};
 use crate::telemetry::{Metrics, ProviderMetrics};
 use crate::upstream::{AwsCredentials, Endpoint, EndpointOptions, RateLimit};
+
+/// Models of one provider whose standing is kept apart. Clients choose the names, so there has to be an end: what is
+/// over shares one standing.
+const MOST_STANDINGS: usize = 1_000;
+
+/// The name under which they do. No model has it, as an empty name is refused.
+const OTHERS: &str = "";
 
 /// Connections that nobody uses are closed after this long.
 const POOL_IDLE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -32,25 +41,30 @@ struct Inner {
 /// What outlives a change of the plugin: connections, the retry budget, the figures, the models that were found.
 struct Upstream {
     endpoint: Option<Endpoint>,
-    budget: Budget,
+    retry_budget: Budget,
+    hedge_budget: Budget,
     metrics: ProviderMetrics,
+    /// How each of its targets stands, by the model's name.
+    standings: ArcSwap<HashMap<String, Arc<Standing>>>,
+    /// What active checks say, for all of its targets.
+    checks: Arc<Checks>,
     /// The models that the upstream says it has; set once it has been asked.
     discovered: OnceLock<ArcSwap<Vec<ModelInfo>>>,
 }
 
-/// A provider of the configuration that cannot be used. Displays as `weir.yaml:12:5: provider ...`.
+/// Something of the configuration that cannot be used. Displays as `weir.yaml:12:5: provider ...`.
 #[derive(Debug, thiserror::Error)]
-#[error("{place}: provider `{provider}`: {reason}")]
+#[error("{place}: {what}: {reason}")]
 pub struct BuildError {
     /// Where it is configured.
     pub place: Place,
-    /// Its name.
-    pub provider: String,
+    /// What it is, with its name.
+    pub what: String,
     /// Why it cannot be used.
     pub reason: Unusable,
 }
 
-/// What of a provider cannot be used.
+/// What of it cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
     /// Its plugin, by name, with its settings.
@@ -67,7 +81,11 @@ impl BuildError {
     }
 
     fn new(config: &config::Provider, reason: Unusable) -> Self {
-        Self { place: config.place.clone(), provider: config.name.clone(), reason }
+        Self { place: config.place.clone(), what: format!("provider `{}`", config.name), reason }
+    }
+
+    pub(super) fn of_model(config: &config::Model, reason: Unusable) -> Self {
+        Self { place: config.place.clone(), what: format!("model `{}`", config.name), reason }
     }
 }
 
@@ -91,12 +109,16 @@ impl Provider {
             }
         };
         let kept = before.filter(|before| before.0.config == *config).map(|before| Arc::clone(&before.0.upstream));
+        let now = Instant::now();
         let upstream = match kept {
             Some(upstream) => upstream,
             None => Arc::new(Upstream {
                 endpoint: endpoint(config).map_err(|error| BuildError::new(config, Unusable::Upstream(error)))?,
-                budget: Budget::new(&config.retries),
+                retry_budget: Budget::of_retries(&config.retries, now),
+                hedge_budget: Budget::of_hedges(&config.standing.hedging, now),
                 metrics: metrics.provider(&config.name),
+                standings: ArcSwap::default(),
+                checks: Arc::new(Checks::new(config.standing.health_checks.clone())),
                 discovered: OnceLock::new(),
             }),
         };
@@ -154,8 +176,41 @@ impl Provider {
         &self.0.config.forward_headers
     }
 
-    pub(super) fn budget(&self) -> &Budget {
-        &self.0.upstream.budget
+    /// What limits attempts that are made again.
+    pub(super) fn retry_budget(&self) -> &Budget {
+        &self.0.upstream.retry_budget
+    }
+
+    /// What limits attempts that are made beside others.
+    pub(super) fn hedge_budget(&self) -> &Budget {
+        &self.0.upstream.hedge_budget
+    }
+
+    /// How one of its models stands as a target.
+    pub(super) fn standing(&self, model: &str) -> Arc<Standing> {
+        let standings = &self.0.upstream.standings;
+        if let Some(standing) = standings.load().get(model) {
+            return Arc::clone(standing);
+        }
+        // Rare: the first request to a model. Whoever comes first makes it; the others find it then.
+        standings.rcu(|known| {
+            let name = if known.len() < MOST_STANDINGS { model } else { OTHERS };
+            let mut known = HashMap::clone(known);
+            known.entry(name.to_owned()).or_insert_with(|| self.new_standing());
+            known
+        });
+        let known = standings.load();
+        known.get(model).or_else(|| known.get(OTHERS)).map_or_else(|| self.new_standing(), Arc::clone)
+    }
+
+    /// How its targets stand that were asked for so far, by the model's name.
+    pub(super) fn standings(&self) -> Arc<HashMap<String, Arc<Standing>>> {
+        self.0.upstream.standings.load_full()
+    }
+
+    fn new_standing(&self) -> Arc<Standing> {
+        let (options, checks) = (&self.0.config.standing, Arc::clone(&self.0.upstream.checks));
+        Arc::new(Standing::with_checks(options, checks, Instant::now()))
     }
 
     pub(super) fn metrics(&self) -> &ProviderMetrics {

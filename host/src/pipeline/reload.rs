@@ -4,17 +4,18 @@
 //! over what did not change. Only a snapshot that is good in all its parts is swapped in; else the old one goes on
 //! serving. Requests that run keep the snapshot that they began with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
 use super::discovery;
+use super::policy::Policy;
 use super::provider::{BuildError, Provider, Unusable};
 use super::snapshot::Snapshot;
 use crate::config::{self, Config, Source};
-use crate::plugin::{Library, PluginState, Sandbox};
+use crate::plugin::{Generation, Library, LoadError, PluginState, Sandbox};
 use crate::telemetry::Metrics;
 use crate::upstream::{FetchOptions, Fetcher};
 
@@ -42,9 +43,9 @@ pub enum StartError {
     /// TLS for the fetching of media cannot be set up.
     #[error("media cannot be fetched: {0}")]
     Fetcher(String),
-    /// Providers cannot be used.
+    /// Providers or policies cannot be used.
     #[error("{}", list(.0))]
-    Providers(Vec<BuildError>),
+    Unusable(Vec<BuildError>),
 }
 
 /// What a reload did.
@@ -61,14 +62,11 @@ impl Gateway {
         let mut library = Library::new(sandbox, config.plugins.path.clone());
         library.refresh(&plugin_names(&config)).await;
         let config = Arc::new(config);
-        let (providers, errors) = build(&config, &mut library, &metrics, None).await;
-        if !errors.is_empty() {
-            return Err(StartError::Providers(errors));
-        }
+        let built = build(&config, &mut library, &metrics, None).await.map_err(StartError::Unusable)?;
         let fetcher = fetcher(&config, None).map_err(StartError::Fetcher)?;
         let gateway = Arc::new(Self {
             plugins: ArcSwap::from_pointee(library.states()),
-            snapshot: ArcSwap::from_pointee(Snapshot::new(config, providers, fetcher)),
+            snapshot: ArcSwap::from_pointee(built.snapshot(config, fetcher)),
             library: Mutex::new(library),
             config_error: ArcSwap::default(),
             metrics,
@@ -143,12 +141,9 @@ impl Gateway {
         config: &Arc<Config>,
         library: &mut Library,
     ) -> Result<(), String> {
-        let (providers, errors) = build(config, library, &self.metrics, Some(before)).await;
-        if !errors.is_empty() {
-            return Err(list(&errors));
-        }
+        let built = build(config, library, &self.metrics, Some(before)).await.map_err(|errors| list(&errors))?;
         let fetcher = fetcher(config, Some(before))?;
-        self.swap(before, Snapshot::new(Arc::clone(config), providers, fetcher));
+        self.swap(before, built.snapshot(Arc::clone(config), fetcher));
         Ok(())
     }
 
@@ -188,23 +183,67 @@ impl Gateway {
     }
 }
 
-/// Makes the providers of a configuration, taking over from those before. A plugin's new file whose settings do not
-/// fit any more leaves the generation before it in service.
+/// What a configuration is made of, all of it good.
+struct Built {
+    providers: Vec<Provider>,
+    /// By the name of their model.
+    policies: HashMap<String, Arc<Policy>>,
+}
+
+impl Built {
+    fn snapshot(self, config: Arc<Config>, fetcher: Arc<Fetcher>) -> Snapshot {
+        Snapshot::new(config, self.providers, self.policies, fetcher)
+    }
+}
+
+/// Makes the providers and policies of a configuration, taking over from those before. A plugin's new file whose
+/// settings do not fit any more leaves the generation before it in service.
 async fn build(
     config: &Config,
     library: &mut Library,
     metrics: &Metrics,
     before: Option<&Snapshot>,
-) -> (Vec<Provider>, Vec<BuildError>) {
-    let (mut providers, mut errors) = (Vec::new(), Vec::new());
+) -> Result<Built, Vec<BuildError>> {
+    let mut built = Built { providers: Vec::new(), policies: HashMap::new() };
+    let mut errors = Vec::new();
     for provider in &config.providers {
         let before = before.and_then(|before| before.provider(&provider.name));
         match build_one(config, provider, library, metrics, before).await {
-            Ok(provider) => providers.push(provider),
+            Ok(provider) => built.providers.push(provider),
             Err(error) => errors.push(error),
         }
     }
-    (providers, errors)
+    for model in &config.models {
+        let Some(policy) = &model.policy else { continue };
+        let before = before.and_then(|before| before.policy(&model.name));
+        match build_policy(config, model, policy, library, metrics, before).await {
+            Ok(policy) => {
+                built.policies.insert(model.name.clone(), policy);
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(built) } else { Err(errors) }
+}
+
+async fn build_policy(
+    config: &Config,
+    model: &config::Model,
+    policy: &config::Policy,
+    library: &mut Library,
+    metrics: &Metrics,
+    before: Option<&Arc<Policy>>,
+) -> Result<Arc<Policy>, BuildError> {
+    let unusable = |reason| BuildError::of_model(model, reason);
+    let generation = library.generation(&policy.plugin);
+    let generation = generation.map_err(|error| unusable(Unusable::Plugin(policy.plugin.clone(), error)))?;
+    let limits = config.plugins.limits_of(&policy.plugin);
+    let built = Policy::build(model, policy, generation, limits, metrics, before).await;
+    let (Err(Unusable::Plugin(_, error)), Some(before)) = (&built, before) else { return built.map_err(unusable) };
+    match fall_back(library, &policy.plugin, before.generation(), error) {
+        Some(old) => Policy::build(model, policy, old, limits, metrics, Some(before)).await.map_err(unusable),
+        None => built.map_err(unusable),
+    }
 }
 
 async fn build_one(
@@ -220,18 +259,34 @@ async fn build_one(
     let (Err(BuildError { reason: Unusable::Plugin(_, error), .. }), Some(before)) = (&built, before) else {
         return built;
     };
-    let old = Arc::clone(before.plugin().generation());
-    let is_new = library.generation(&provider.plugin).is_ok_and(|current| !Arc::ptr_eq(&current, &old));
-    if old.name != provider.plugin || !is_new {
-        return built;
+    match fall_back(library, &provider.plugin, before.plugin().generation(), error) {
+        Some(old) => Provider::build(provider, &config.limits, plugin_limits, old, metrics, Some(before)).await,
+        None => built,
     }
-    tracing::error!(plugin = provider.plugin, "the new file was not taken into service: {error}");
-    library.fall_back(Arc::clone(&old), error.clone());
-    Provider::build(provider, &config.limits, plugin_limits, old, metrics, Some(before)).await
+}
+
+/// Takes a plugin's new file out of service for which what is configured does not fit, in favour of the generation
+/// before it, if that is another one.
+fn fall_back(
+    library: &mut Library,
+    plugin: &str,
+    before: &Arc<Generation>,
+    error: &LoadError,
+) -> Option<Arc<Generation>> {
+    let is_new = library.generation(plugin).is_ok_and(|current| !Arc::ptr_eq(&current, before));
+    if before.name != plugin || !is_new {
+        return None;
+    }
+    tracing::error!(plugin, "the new file was not taken into service: {error}");
+    library.fall_back(Arc::clone(before), error.clone());
+    Some(Arc::clone(before))
 }
 
 fn plugin_names(config: &Config) -> Vec<&str> {
-    let names: BTreeSet<&str> = config.providers.iter().map(|provider| provider.plugin.as_str()).collect();
+    let policies = config.models.iter().filter_map(|model| model.policy.as_ref());
+    let policies = policies.map(|policy| policy.plugin.as_str());
+    let names: BTreeSet<&str> =
+        config.providers.iter().map(|provider| provider.plugin.as_str()).chain(policies).collect();
     names.into_iter().collect()
 }
 

@@ -1,28 +1,35 @@
 //! A request, from what the client sent to the answer.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
+use tokio::time::Instant;
 
 use super::account::Account;
-use super::attempt::{Attempt, attempt};
-use super::embeddings;
-use super::resolve::Target;
-use super::retry;
+use super::attempt::{Attempt, Deadline, attempt, within};
+use super::ongoing::Ongoing;
+use super::retry::{self, Step, Trial};
+use super::route::{Route, Target};
 use super::snapshot::Snapshot;
 use super::stream::Relay;
 use super::work::Work;
+use super::{embeddings, plan};
 use crate::chat::parsable;
 use crate::chat::request::Peek;
+use crate::config::{Key, Retries};
 use crate::dialect;
-use crate::error::{Cause, Error};
+use crate::error::Error;
 use crate::plugin::Operation;
 
+/// Tells the client which of several targets has answered.
+const TARGET: HeaderName = HeaderName::from_static("x-weir-target");
+
 /// What a client wants, in its own dialect.
-pub struct Request {
+#[derive(Clone)]
+pub struct Request<'a> {
     /// The id that stands in the log and in the client's answer.
     pub id: Arc<str>,
     /// What it asks for.
@@ -33,6 +40,8 @@ pub struct Request {
     pub peek: Peek,
     /// The client's headers.
     pub headers: HeaderMap,
+    /// The client's key, if keys are configured.
+    pub key: Option<&'a Key>,
 }
 
 /// What the client gets.
@@ -54,29 +63,13 @@ pub enum Answer {
 }
 
 /// Answers a request, and takes note of it in `account`: for a stream, when it has ended.
-pub async fn answer(snapshot: &Snapshot, request: Request, mut account: Account) -> Result<Answer, (Error, Account)> {
-    let target = match snapshot.resolve(&request.peek.model) {
-        Ok(target) => target,
-        Err(error) => return Err((error, account)),
-    };
-    account.set_target(&target.provider, &target.model);
-    if let Some(estimate) = estimate(&request, &target) {
-        return match estimate {
-            Ok(body) => {
-                account.succeeded();
-                Ok(Answer::Whole { body, headers: HeaderMap::new() })
-            }
-            Err(error) => Err((error, account)),
-        };
-    }
-    let mut work = match Work::new(request, &target) {
-        Ok(work) => work,
-        Err(error) => return Err((error, account)),
-    };
-    // A live stream has no limit in all: its parts have theirs.
-    let total = if work.call.stream { None } else { Some(target.provider.timeouts().total) };
+pub async fn answer(
+    snapshot: &Snapshot,
+    request: Request<'_>,
+    mut account: Account,
+) -> Result<Answer, (Error, Account)> {
     // Pinned here, since it is large: handing it on by value would copy kilobytes.
-    let outcome = within(total, pin!(carry_out(&mut work, snapshot, &target, &mut account))).await;
+    let outcome = pin!(serve(snapshot, &request, &mut account)).await;
     match outcome {
         Ok(Attempt::Whole { body, usage, headers }) => {
             account.set_usage(usage);
@@ -87,81 +80,132 @@ pub async fn answer(snapshot: &Snapshot, request: Request, mut account: Account)
             relay.set_account(account);
             Ok(Answer::Stream { relay, headers })
         }
-        Err(error) => Err((target.provider.scrub(error), account)),
+        Err(error) => Err((account.scrub(error), account)),
     }
 }
 
+async fn serve(snapshot: &Snapshot, request: &Request<'_>, account: &mut Account) -> Result<Attempt, Error> {
+    let route = snapshot.resolve(&request.peek.model)?;
+    let plan = plan::make(&route, request).await?;
+    let first = &route.targets[plan[0].target];
+    account.set_target(&first.provider, &first.model);
+    if let Some(estimate) = estimate(request, first) {
+        return estimate;
+    }
+    // A live stream has no limit in all: its parts have theirs.
+    let total = if request.peek.stream { None } else { Some(first.provider.timeouts().total) };
+    let deadline = total.map(|total| (Instant::now() + total, total));
+    let run = Run { snapshot, route: &route, request, deadline };
+    within(deadline, pin!(run.carry_out(&plan, account))).await
+}
+
 /// The size of a prompt where no upstream can tell it.
-fn estimate(request: &Request, target: &Target) -> Option<Result<Bytes, Error>> {
+fn estimate(request: &Request<'_>, target: &Target) -> Option<Result<Attempt, Error>> {
     if request.operation != Operation::CountTokens || target.provider.supports(Operation::CountTokens) {
         return None;
     }
     let count = dialect::messages::count_tokens(&request.body);
-    Some(count.map(|count| format!(r#"{{"input_tokens":{count}}}"#).into()))
+    Some(count.map(|count| {
+        let body = format!(r#"{{"input_tokens":{count}}}"#).into();
+        Attempt::Whole { body, usage: None, headers: HeaderMap::new() }
+    }))
 }
 
-async fn carry_out(
-    work: &mut Work,
-    snapshot: &Snapshot,
-    target: &Target,
-    account: &mut Account,
-) -> Result<Attempt, Error> {
-    if work.call.operation == Operation::Embeddings {
-        // Boxed: every chat would otherwise make room for what many batches need.
-        return Box::pin(embeddings::in_batches(work, snapshot, target, account)).await;
-    }
-    match attempts(work, snapshot, target, account).await? {
-        Attempt::Whole { body, usage, headers } => {
-            let body = match work.dialect()? {
-                Some(mut dialect) => dialect.answer(parsable(&String::from_utf8_lossy(&body)).as_bytes())?,
-                None => body,
-            };
-            Ok(Attempt::Whole { body, usage, headers })
+/// A request with all that its attempts need.
+pub(super) struct Run<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) route: &'a Route,
+    pub(super) request: &'a Request<'a>,
+    /// When the whole of it has to be done, and how long that is.
+    pub(super) deadline: Option<Deadline>,
+}
+
+impl Run<'_> {
+    async fn carry_out(&self, plan: &[Step], account: &mut Account) -> Result<Attempt, Error> {
+        if self.request.operation == Operation::Embeddings {
+            // Boxed: every chat would otherwise make room for what many batches need.
+            return Box::pin(embeddings::in_batches(self, plan, account)).await;
         }
-        stream @ Attempt::Stream { .. } => Ok(stream),
+        let (target, answer) = self.attempts(plan, account).await?;
+        Ok(self.named(target, answer))
+    }
+
+    /// Makes the attempts of a plan.
+    pub(super) async fn attempts(&self, plan: &[Step], account: &mut Account) -> Result<(usize, Attempt), Error> {
+        let first = &self.route.targets[plan[0].target].provider;
+        first.retry_budget().deposit();
+        first.hedge_budget().deposit();
+        let targets = &self.route.targets;
+        retry::carry_out(self, plan, targets.len(), &mut account.notes(targets)).await
+    }
+
+    /// The answer with the name of the target that gave it, if there was a choice.
+    pub(super) fn named(&self, target: usize, mut answer: Attempt) -> Attempt {
+        let (Attempt::Whole { headers, .. } | Attempt::Stream { headers, .. }) = &mut answer;
+        if self.route.policy.is_some()
+            && let Ok(name) = HeaderValue::try_from(self.route.targets[target].name())
+        {
+            headers.insert(TARGET, name);
+        }
+        answer
     }
 }
 
-/// Makes attempts until one succeeds, none is left, or the error is one that another attempt would not change.
-pub(super) async fn attempts(
-    work: &mut Work,
-    snapshot: &Snapshot,
-    target: &Target,
-    account: &mut Account,
-) -> Result<Attempt, Error> {
-    let provider = &target.provider;
-    let retries = provider.retries();
-    provider.budget().deposit();
-    let mut made = 0;
-    loop {
-        made += 1;
-        account.count_attempt();
-        let error = match attempt(work, snapshot, provider).await {
-            Ok(attempt) => return Ok(attempt),
-            Err(error) => error,
-        };
-        let wait = retry::wait(&error, made, retries);
-        let Some(wait) = wait.filter(|_| provider.budget().withdraw()) else {
-            // Its retries are spent: the SDK that called us need not start over.
-            return Err(if made > 1 { Error { exhausted: true, ..error } } else { error });
-        };
-        provider.metrics().count_error(error.cause.label());
-        provider.metrics().count_retry();
-        account.note_retry(&error);
-        tokio::time::sleep(wait).await;
-    }
-}
+impl Trial for Run<'_> {
+    type Work = Work;
+    type Leave = Ongoing;
+    type Answer = Attempt;
 
-async fn within<T>(
-    limit: Option<Duration>,
-    work: Pin<&mut impl Future<Output = Result<T, Error>>>,
-) -> Result<T, Error> {
-    let Some(limit) = limit else { return work.await };
-    match tokio::time::timeout(limit, work).await {
-        Ok(outcome) => outcome,
-        Err(_) => {
-            let message = format!("The answer was not complete after {} s.", limit.as_secs_f32());
-            Err(Error::new(Cause::Timeout, message))
+    fn retries(&self, target: usize) -> &Retries {
+        self.route.targets[target].provider.retries()
+    }
+
+    fn may_repeat(&self, target: usize) -> bool {
+        self.route.targets[target].provider.retry_budget().withdraw(Instant::now())
+    }
+
+    fn may_hedge(&self, target: usize) -> bool {
+        self.route.targets[target].provider.hedge_budget().withdraw(Instant::now())
+    }
+
+    fn has_more_room(&self, target: usize, than: usize) -> bool {
+        let window = |target: usize| {
+            let target = &self.route.targets[target];
+            target.provider.facts(&target.model).context_window
+        };
+        match (window(target), window(than)) {
+            (Some(window), Some(small)) => window > small,
+            // Nobody knows: another model may have more room, the same one elsewhere will not.
+            _ => self.route.targets[target].model != self.route.targets[than].model,
+        }
+    }
+
+    async fn enter(&self, target: usize) -> Result<Ongoing, Error> {
+        let policy = self.route.policy.as_ref();
+        let observed = policy.and_then(|policy| policy.observed(&self.request.id, self.request.operation));
+        let is_only = self.route.targets.len() == 1;
+        Ongoing::begin(&self.route.targets[target], is_only, observed).await
+    }
+
+    fn begin(&self, target: usize) -> Result<Work, Error> {
+        Work::new(self.request, &self.route.targets[target])
+    }
+
+    async fn attempt(&self, work: &mut Work, step: &Step, ongoing: Ongoing) -> Result<Attempt, Error> {
+        let own = step.total.filter(|_| !work.call.stream).map(|total| (Instant::now() + total, total));
+        let deadline = match (own, self.deadline) {
+            (Some(own), Some(deadline)) => Some(if own.0 < deadline.0 { own } else { deadline }),
+            (own, deadline) => own.or(deadline),
+        };
+        match attempt(work, self.snapshot, step, deadline, ongoing).await? {
+            Attempt::Whole { body, usage, headers } => {
+                let body = match work.dialect()? {
+                    Some(mut dialect) => dialect.answer(parsable(&String::from_utf8_lossy(&body)).as_bytes())?,
+                    None => body,
+                };
+                Ok(Attempt::Whole { body, usage, headers })
+            }
+            stream @ Attempt::Stream { .. } => Ok(stream),
         }
     }
 }

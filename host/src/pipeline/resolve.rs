@@ -1,36 +1,82 @@
-//! From the model name that a client asks for to a target.
+//! From the model name that a client asks for to the targets that may serve it.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::policy::Policy;
 use super::provider::Provider;
+use super::route::{Route, Target};
 use super::snapshot::Snapshot;
+use crate::config;
 use crate::error::{Cause, Error};
 
 /// How similar a name must be to be suggested, from 0 to 1.
 const SIMILAR: f64 = 0.7;
 const SUGGESTIONS: usize = 3;
 
-/// A provider and one of its models.
-#[derive(Clone)]
-pub(super) struct Target {
-    pub(super) provider: Provider,
-    pub(super) model: String,
+/// The configured model names with what they lead to.
+#[derive(Default)]
+pub(super) struct Routes {
+    named: HashMap<String, Arc<Route>>,
+    /// Names with a `*`, in the order of the configuration.
+    wildcards: Vec<(config::Model, Arc<Route>)>,
+}
+
+impl Routes {
+    /// The routes of these models. `policies` has one for each that is to have one, by the model's name.
+    pub(super) fn new(
+        models: &[config::Model],
+        providers: &[Provider],
+        policies: &HashMap<String, Arc<Policy>>,
+    ) -> Self {
+        let mut routes = Self::default();
+        for model in models {
+            let targets = targets(model, providers);
+            let (policy, headers) = (policies.get(&model.name).cloned(), model.headers.clone());
+            let route = Arc::new(Route { targets, policy, headers });
+            for alias in &model.aliases {
+                routes.named.insert(alias.clone(), Arc::clone(&route));
+            }
+            if model.is_wildcard() {
+                routes.wildcards.push((model.clone(), route));
+            } else {
+                routes.named.insert(model.name.clone(), route);
+            }
+        }
+        routes
+    }
+}
+
+/// All that a model leads to, in the order of the configuration.
+fn targets(model: &config::Model, providers: &[Provider]) -> Vec<Target> {
+    let mut targets = Vec::new();
+    for (place, target) in (0..).zip(&model.targets) {
+        let members = providers.iter().filter(|provider| provider.name() == target.provider);
+        targets.extend(members.map(|provider| Target::configured(provider, target, place)));
+    }
+    targets
 }
 
 impl Snapshot {
-    /// The target for a model name: a configured model, `provider/model`, or a model that some provider has.
-    pub(super) fn resolve(&self, name: &str) -> Result<Target, Error> {
-        if let Some(model) = self.config().models.iter().find(|model| model.name == name)
-            && let Some(provider) = self.provider(&model.target.provider)
-        {
-            return Ok(Target { provider: provider.clone(), model: model.target.model.clone() });
+    /// Where a name leads: a configured name, `provider/model`, a configured name with a `*`, or a model that some
+    /// provider has.
+    pub(super) fn resolve(&self, name: &str) -> Result<Arc<Route>, Error> {
+        if let Some(route) = self.routes().named.get(name) {
+            return served(Arc::clone(route), name);
         }
         if let Some((prefix, model)) = name.split_once('/')
             && !model.is_empty()
             && let Some(provider) = self.provider(prefix)
         {
-            return Ok(Target { provider: provider.clone(), model: model.to_owned() });
+            return Ok(Arc::new(Route::to(Target::of(provider, model))));
+        }
+        for (model, route) in &self.routes().wildcards {
+            if let Some(matched) = model.matched(name) {
+                return served(Arc::new(route.filled_in(matched)), name);
+            }
         }
         match self.providers().iter().find(|provider| provider.has_model(name)) {
-            Some(provider) => Ok(Target { provider: provider.clone(), model: name.to_owned() }),
+            Some(provider) => Ok(Arc::new(Route::to(Target::of(provider, name)))),
             None => Err(self.unknown(name)),
         }
     }
@@ -52,6 +98,15 @@ impl Snapshot {
         let message = format!("The model `{name}` does not exist. {hint}");
         Error::new(Cause::NotFound, message).with_code("model_not_found").with_param("model")
     }
+}
+
+/// A route that leads somewhere: endpoints that are looked for may all be gone.
+fn served(route: Arc<Route>, name: &str) -> Result<Arc<Route>, Error> {
+    if route.targets.is_empty() {
+        let message = format!("No endpoint of the model `{name}` is known at the moment. Try again later.");
+        return Err(Error::new(Cause::Unavailable, message).with_code("no_endpoints").retryable(None));
+    }
+    Ok(route)
 }
 
 /// How similar two names are. A name without its provider counts as much as the whole.

@@ -1,19 +1,318 @@
-//! Whether and when an attempt is made again, and the budget that keeps retries from multiplying an outage.
+//! All of trying again: which attempts follow which, after what wait, beside which other, and when it is enough.
+//!
+//! A plan says whom to ask in which order. Its steps are made one after the other until one succeeds, or fails in a way
+//! that no other target would change. A target that was asked before is asked again only if its error may pass, after a
+//! wait, and within the budget that keeps retries from multiplying an outage; another target costs no budget, as it
+//! has not failed this request. What an attempt is, and how targets stand, is not known here: see [`Trial`].
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
 
 use crate::config::Retries;
-use crate::error::Error;
+use crate::error::{Cause, Error};
 
-/// Thousandths of a retry: what one request adds to the budget is a fraction.
-const RETRY: i64 = 1_000;
+/// One step of a plan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Step {
+    /// Whom to ask: the number of a target.
+    pub(super) target: usize,
+    /// Time limits that are shorter than the provider's own.
+    pub(super) first_byte: Option<Duration>,
+    pub(super) idle: Option<Duration>,
+    pub(super) total: Option<Duration>,
+    /// After so much silence the next step is begun beside this one.
+    pub(super) hedge: Option<Duration>,
+}
 
-/// Unused retries add up to this many.
-const RESERVE: i64 = 10 * RETRY;
+/// What a plan is carried out with.
+pub(super) trait Trial {
+    /// What a target is asked to do. Kept from one attempt at it to the next.
+    type Work;
+    /// The leave to make one attempt. Dropped unused, it is given back.
+    type Leave;
+    /// What a good attempt gives.
+    type Answer;
 
-/// How long to wait before the next attempt, after `made` attempts; `None` if there is to be none.
-pub(super) fn wait(error: &Error, made: u32, retries: &Retries) -> Option<Duration> {
+    /// When attempts at this target are made again.
+    fn retries(&self, target: usize) -> &Retries;
+
+    /// Takes one more attempt at the same target from the budget of its provider.
+    fn may_repeat(&self, target: usize) -> bool;
+
+    /// Takes one more attempt at this target, beside another, from the budget for that.
+    fn may_hedge(&self, target: usize) -> bool;
+
+    /// Whether a prompt that was too long for one target may fit another.
+    fn has_more_room(&self, target: usize, than: usize) -> bool;
+
+    /// Asks for leave to make an attempt at this target; waits its turn if there is a queue.
+    ///
+    /// # Errors
+    /// The target is out of service or full: another one may not be.
+    fn enter(&self, target: usize) -> impl Future<Output = Result<Self::Leave, Error>>;
+
+    /// Makes ready what this target is asked to do.
+    ///
+    /// # Errors
+    /// The target cannot do it: another one may.
+    fn begin(&self, target: usize) -> Result<Self::Work, Error>;
+
+    /// Makes one attempt. Dropping it cancels it.
+    fn attempt(
+        &self,
+        work: &mut Self::Work,
+        step: &Step,
+        leave: Self::Leave,
+    ) -> impl Future<Output = Result<Self::Answer, Error>>;
+}
+
+/// Takes note of what is done, as it is done.
+pub(super) trait Notes {
+    /// An attempt begins, perhaps beside another.
+    fn begun(&mut self, target: usize, is_hedge: bool);
+    /// A target was not asked, or could not answer, and something else is done about it.
+    fn failed(&mut self, target: usize, error: &Error, follows: Follows);
+    /// Of two attempts beside each other this one is kept.
+    fn kept(&mut self, target: usize);
+}
+
+/// What follows an attempt that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Follows {
+    /// Another target is asked.
+    Other,
+    /// The same one is asked again.
+    Same,
+}
+
+/// Carries out a plan with at least one step. Says which target gave the answer.
+pub(super) async fn carry_out<T: Trial>(
+    trial: &T,
+    plan: &[Step],
+    targets: usize,
+    notes: &mut impl Notes,
+) -> Result<(usize, T::Answer), Error> {
+    let tried = (0..targets).map(|_| Tried { work: None, attempts: 0, error: None }).collect();
+    Run { trial, plan, tried, attempts: 0, last: None, notes }.to_the_end().await
+}
+
+/// A plan that is being carried out.
+struct Run<'a, T: Trial, N> {
+    trial: &'a T,
+    plan: &'a [Step],
+    /// What became of each target so far.
+    tried: Vec<Tried<T::Work>>,
+    attempts: u32,
+    /// The target whose error was the last, and when it is worth another try of the client's.
+    last: Option<usize>,
+    notes: &'a mut N,
+}
+
+struct Tried<W> {
+    work: Option<W>,
+    attempts: u32,
+    error: Option<Error>,
+}
+
+/// Whether a step is made.
+enum Turn {
+    Now,
+    After(Duration),
+    Not,
+}
+
+impl<T: Trial, N: Notes> Run<'_, T, N> {
+    async fn to_the_end(mut self) -> Result<(usize, T::Answer), Error> {
+        loop {
+            let before = self.attempts;
+            for (position, step) in self.plan.iter().enumerate() {
+                match self.turn(step.target) {
+                    Turn::Not => continue,
+                    Turn::Now => self.passed_on(Follows::Other),
+                    Turn::After(wait) => {
+                        self.passed_on(Follows::Same);
+                        tokio::time::sleep(wait).await;
+                    }
+                }
+                let beside = self.plan.get(position + 1).filter(|next| next.target != step.target);
+                match self.step(step, beside).await {
+                    Some(answer) => return Ok(answer),
+                    None if self.is_final() => return Err(self.error()),
+                    None => {}
+                }
+            }
+            if self.attempts == before {
+                return Err(self.error());
+            }
+        }
+    }
+
+    /// Whether this target is to be asked now, as things stand.
+    fn turn(&self, target: usize) -> Turn {
+        if let Some(last) = self.last
+            && self.tried[last].error.as_ref().is_some_and(|error| error.cause == Cause::ContextLength)
+            && !self.trial.has_more_room(target, last)
+        {
+            return Turn::Not;
+        }
+        let tried = &self.tried[target];
+        let Some(error) = &tried.error else { return Turn::Now };
+        // A target that could not be asked, for its own sake or for what it lacks, is not asked again.
+        if tried.attempts == 0 {
+            return Turn::Not;
+        }
+        let most = self.trial.retries(target).attempts.max(u32::try_from(self.plan.len()).unwrap_or(u32::MAX));
+        match wait(error, tried.attempts, self.trial.retries(target)) {
+            Some(wait) if self.attempts < most && self.trial.may_repeat(target) => Turn::After(wait),
+            _ => Turn::Not,
+        }
+    }
+
+    /// Makes a step, and `beside` beside it if it is to be.
+    async fn step(&mut self, step: &Step, beside: Option<&Step>) -> Option<(usize, T::Answer)> {
+        let (mut work, leave) = self.ready(step.target, false).await?;
+        let hedge = step.hedge.zip(beside).filter(|(_, beside)| self.tried[beside.target].error.is_none());
+        let Some((delay, beside)) = hedge else {
+            let outcome = self.trial.attempt(&mut work, step, leave).await;
+            return self.settle(step.target, work, outcome);
+        };
+        let trial = self.trial;
+        // Boxed, since hedging is rare: every attempt would otherwise make room for a second one.
+        let mut attempt = Box::pin(async move {
+            let outcome = trial.attempt(&mut work, step, leave).await;
+            (work, outcome)
+        });
+        if let Ok((work, outcome)) = tokio::time::timeout(delay, &mut attempt).await {
+            return self.settle(step.target, work, outcome);
+        }
+        let second =
+            if self.trial.may_hedge(beside.target) { Box::pin(self.ready(beside.target, true)).await } else { None };
+        let Some((mut work, leave)) = second else {
+            let (work, outcome) = attempt.await;
+            return self.settle(step.target, work, outcome);
+        };
+        let other = Box::pin(async move {
+            let outcome = trial.attempt(&mut work, beside, leave).await;
+            (work, outcome)
+        });
+        // The one that is not awaited to its end is dropped, which cancels it.
+        let (first, (work, outcome), rest) = match select(attempt, other).await {
+            Either::Left((ended, other)) => (step.target, ended, Either::Right((beside.target, other))),
+            Either::Right((ended, attempt)) => (beside.target, ended, Either::Left((step.target, attempt))),
+        };
+        if let Some(answer) = self.settle(first, work, outcome) {
+            self.notes.kept(first);
+            return Some(answer);
+        }
+        let (second, (work, outcome)) = match rest {
+            Either::Left((target, attempt)) => (target, attempt.await),
+            Either::Right((target, attempt)) => (target, attempt.await),
+        };
+        let answer = self.settle(second, work, outcome)?;
+        self.notes.kept(second);
+        Some(answer)
+    }
+
+    /// What an attempt at this target needs, if it can be made.
+    async fn ready(&mut self, target: usize, is_hedge: bool) -> Option<(T::Work, T::Leave)> {
+        let work = match self.tried[target].work.take() {
+            Some(work) => Ok(work),
+            None => self.trial.begin(target),
+        };
+        let ready = match work {
+            Ok(work) => self.trial.enter(target).await.map(|leave| (work, leave)),
+            Err(error) => Err(error),
+        };
+        match ready {
+            Ok(ready) => {
+                self.tried[target].attempts += 1;
+                self.attempts += 1;
+                self.notes.begun(target, is_hedge);
+                Some(ready)
+            }
+            Err(error) => {
+                self.keep_error(target, error);
+                None
+            }
+        }
+    }
+
+    fn settle(
+        &mut self,
+        target: usize,
+        work: T::Work,
+        outcome: Result<T::Answer, Error>,
+    ) -> Option<(usize, T::Answer)> {
+        match outcome {
+            Ok(answer) => Some((target, answer)),
+            Err(error) => {
+                self.tried[target].work = Some(work);
+                self.keep_error(target, error);
+                None
+            }
+        }
+    }
+
+    fn keep_error(&mut self, target: usize, error: Error) {
+        self.tried[target].error = Some(error);
+        self.last = Some(target);
+    }
+
+    /// Tells what is done about the last error.
+    fn passed_on(&mut self, follows: Follows) {
+        if let Some(target) = self.last
+            && let Some(error) = &self.tried[target].error
+        {
+            self.notes.failed(target, error, follows);
+        }
+    }
+
+    /// Whether the last error is one that no other target would change.
+    fn is_final(&self) -> bool {
+        let error = self.last.and_then(|target| self.tried[target].error.as_ref());
+        error.is_some_and(|error| !is_the_targets(error.cause))
+    }
+
+    /// What the client is told: what the last target that was really asked said, else why none could be asked.
+    fn error(self) -> Error {
+        let attempts = self.attempts;
+        let last = self.last;
+        let mut errors: Vec<(bool, bool, Error)> = Vec::new();
+        for (target, tried) in self.tried.into_iter().enumerate() {
+            if let Some(error) = tried.error {
+                errors.push((tried.attempts > 0, Some(target) == last, error));
+            }
+        }
+        let error = errors.into_iter().max_by_key(|(was_asked, is_last, _)| (*was_asked, *is_last));
+        let Some((_, _, error)) = error else { return Error::internal("a plan without steps") };
+        // Its retries are spent: the SDK that called us need not start over.
+        if attempts > 1 { Error { exhausted: true, ..error } } else { error }
+    }
+}
+
+/// Whether an error may be this one target's, so that another one may do better.
+pub(super) const fn is_the_targets(cause: Cause) -> bool {
+    match cause {
+        // The request is at fault, or refused for what it says, or nobody waits for it any more.
+        Cause::InvalidRequest | Cause::ContentFilter | Cause::ClientClosed | Cause::Internal => false,
+        Cause::Unsupported
+        | Cause::Authentication
+        | Cause::Permission
+        | Cause::NotFound
+        | Cause::RateLimit
+        | Cause::ContextLength
+        | Cause::Unavailable
+        | Cause::Timeout
+        | Cause::BadAnswer
+        | Cause::Connection
+        | Cause::Plugin
+        | Cause::Overloaded => true,
+    }
+}
+
+/// How long to wait before the next attempt at the same target, after `made` attempts; `None` if there is to be none.
+fn wait(error: &Error, made: u32, retries: &Retries) -> Option<Duration> {
     if !error.retryable || made >= retries.attempts {
         return None;
     }
@@ -31,96 +330,5 @@ fn backoff(made: u32, retries: &Retries) -> Duration {
     doubled.min(retries.max_backoff).mul_f64(fastrand::f64().mul_add(0.5, 0.5))
 }
 
-/// Retries that one provider may still make. Every request adds a fraction of one, every second some more, so that a
-/// provider that is hardly used may retry too; every retry takes one.
-#[derive(Debug)]
-pub struct Budget {
-    share: i64,
-    /// Thousandths of a retry for each second.
-    per_second: f64,
-    started: Instant,
-    /// The second up to which the seconds were counted.
-    counted: AtomicU64,
-    left: AtomicI64,
-}
-
-impl Budget {
-    /// A full budget.
-    pub(super) fn new(retries: &Retries) -> Self {
-        let share = thousandths(retries.budget_ratio.clamp(0.0, 1.0));
-        let per_second = retries.budget_min_per_second.max(0.0);
-        Self { share, per_second, started: Instant::now(), counted: AtomicU64::new(0), left: AtomicI64::new(RESERVE) }
-    }
-
-    /// Takes note of a request.
-    pub(super) fn deposit(&self) {
-        self.add(self.share);
-    }
-
-    /// Takes a retry from the budget, if there is one left.
-    pub(super) fn withdraw(&self) -> bool {
-        let now = self.started.elapsed().as_secs();
-        let counted = self.counted.swap(now, Ordering::Relaxed);
-        self.add(thousandths(self.per_second * now.saturating_sub(counted) as f64));
-        let take = |left: i64| (left >= RETRY).then_some(left - RETRY);
-        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
-    }
-
-    fn add(&self, thousandths: i64) {
-        let left = self.left.load(Ordering::Relaxed);
-        if left < RESERVE {
-            self.left.store(left.saturating_add(thousandths).min(RESERVE), Ordering::Relaxed);
-        }
-    }
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "a float beyond the integers saturates, which is what is meant")]
-fn thousandths(retries: f64) -> i64 {
-    (retries * RETRY as f64) as i64
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::Cause;
-
-    fn retries() -> Retries {
-        Retries { attempts: 3, ..Retries::default() }
-    }
-
-    #[test]
-    fn only_errors_that_may_pass_are_retried() {
-        let passing = Error::new(Cause::Unavailable, "busy").retryable(None);
-        assert!(wait(&passing, 1, &retries()).is_some());
-        assert!(wait(&passing, 2, &retries()).is_some());
-        assert_eq!(wait(&passing, 3, &retries()), None);
-        assert_eq!(wait(&Error::invalid_request("no"), 1, &retries()), None);
-    }
-
-    #[test]
-    fn the_upstreams_own_wait_is_kept_to_if_it_is_short() {
-        let soon = Error::new(Cause::RateLimit, "slow down").retryable(Some(Duration::from_secs(1)));
-        assert_eq!(wait(&soon, 1, &retries()), Some(Duration::from_secs(1)));
-        let late = Error::new(Cause::RateLimit, "slow down").retryable(Some(Duration::from_secs(3600)));
-        assert_eq!(wait(&late, 1, &retries()), None);
-    }
-
-    #[test]
-    fn a_budget_runs_out_and_fills_with_requests() {
-        let retries = Retries { budget_ratio: 0.5, budget_min_per_second: 0.0, ..retries() };
-        let budget = Budget::new(&retries);
-        let first = (0..100).filter(|_| budget.withdraw()).count();
-        assert_eq!(first, 10);
-        (0..4).for_each(|_| budget.deposit());
-        assert_eq!((0..100).filter(|_| budget.withdraw()).count(), 2);
-    }
-
-    #[test]
-    fn backoff_grows_and_stays_within_its_limit() {
-        let retries = retries();
-        for made in 1..40 {
-            let wait = backoff(made, &retries);
-            assert!(wait <= retries.max_backoff && wait >= retries.backoff / 2, "{made}: {wait:?}");
-        }
-    }
-}
+mod tests;

@@ -1,9 +1,11 @@
 //! What one request sees from start to end: the configuration and the providers made of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::policy::Policy;
 use super::provider::Provider;
+use super::resolve::Routes;
 use crate::config::{Config, ModelInfo};
 use crate::upstream::Fetcher;
 
@@ -11,6 +13,8 @@ use crate::upstream::Fetcher;
 pub struct Snapshot {
     config: Arc<Config>,
     providers: Vec<Provider>,
+    policies: HashMap<String, Arc<Policy>>,
+    routes: Routes,
     fetcher: Arc<Fetcher>,
 }
 
@@ -26,8 +30,25 @@ pub struct ListedModel {
 }
 
 impl Snapshot {
-    pub(super) fn new(config: Arc<Config>, providers: Vec<Provider>, fetcher: Arc<Fetcher>) -> Self {
-        Self { config, providers, fetcher }
+    /// `policies` has the policy of each model that has one, by the model's name.
+    pub(super) fn new(
+        config: Arc<Config>,
+        providers: Vec<Provider>,
+        policies: HashMap<String, Arc<Policy>>,
+        fetcher: Arc<Fetcher>,
+    ) -> Self {
+        let routes = Routes::new(&config.models, &providers, &policies);
+        Self { config, providers, policies, routes, fetcher }
+    }
+
+    /// Where the configured names lead.
+    pub(super) fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// The policy of a model, by the model's name.
+    pub(super) fn policy(&self, model: &str) -> Option<&Arc<Policy>> {
+        self.policies.get(model)
     }
 
     /// What fetches media that requests refer to.
@@ -55,10 +76,12 @@ impl Snapshot {
     pub fn models(&self) -> Vec<ListedModel> {
         let mut taken: HashSet<String> = HashSet::new();
         let mut listed = Vec::new();
-        for model in &self.config.models {
+        // A name with a `*` is none that a client could ask for.
+        for model in self.config.models.iter().filter(|model| !model.is_wildcard()) {
             taken.insert(model.name.clone());
-            let owned_by = model.target.provider.clone();
-            let facts = self.provider(&owned_by).map(|provider| provider.facts(&model.target.model));
+            let Some(target) = model.targets.first() else { continue };
+            let owned_by = target.provider.clone();
+            let facts = self.provider(&owned_by).map(|provider| provider.facts(&target.model));
             listed.push(ListedModel { id: model.name.clone(), owned_by, facts: facts.unwrap_or_default() });
         }
         for provider in &self.providers {

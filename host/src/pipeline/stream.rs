@@ -16,9 +16,11 @@ use self::silence::Silence;
 use self::source::Source;
 use self::voice::Voice;
 use super::account::Account;
+use super::ongoing::Ongoing;
 use super::provider::Provider;
 use super::work::Work;
 use crate::chat::stream::Verdict;
+use crate::config::Timeouts;
 use crate::error::Error;
 use crate::plugin::{self, Position, ResponseHead, ResponseMode, UpstreamRequest};
 use crate::upstream::{Batch, Event, Events};
@@ -34,6 +36,8 @@ pub struct Relay {
     /// What `open` has read ahead.
     first: Option<Bytes>,
     account: Option<Account>,
+    /// The attempt that the stream is the answer of.
+    ongoing: Option<Ongoing>,
 }
 
 /// What reading on gave.
@@ -49,12 +53,12 @@ impl Relay {
     /// keeps its HTTP status.
     pub(super) async fn open(
         provider: &Provider,
+        timeouts: &Timeouts,
         work: &mut Work,
         upstream: &UpstreamRequest,
         head: ResponseHead,
         events: Events,
     ) -> Result<Self, Error> {
-        let timeouts = provider.timeouts();
         let source = Source::upstream(provider, work, upstream.carry.clone(), head, events);
         let source = match upstream.response {
             ResponseMode::Forward => source,
@@ -71,7 +75,7 @@ impl Relay {
 
     async fn begin(source: Source, work: &mut Work, silence: Silence) -> Result<Self, Error> {
         let (grammar, voice) = (Grammar::of(&work.call), Voice::of(work.dialect()?));
-        let mut relay = Self { source, grammar, voice, silence, first: None, account: None };
+        let mut relay = Self { source, grammar, voice, silence, first: None, account: None, ongoing: None };
         loop {
             match relay.step().await? {
                 Step::Bytes(bytes) if bytes.is_empty() => {}
@@ -92,6 +96,11 @@ impl Relay {
     /// Hands over the account of the request, to be closed when the stream ends, however it does.
     pub(super) fn set_account(&mut self, account: Account) {
         self.account = Some(account);
+    }
+
+    /// Hands over the attempt that this is the answer of, to be told how the stream ends.
+    pub(super) fn set_ongoing(&mut self, ongoing: Ongoing) {
+        self.ongoing = Some(ongoing);
     }
 
     /// The next bytes for the client; `None` after the last.
@@ -310,6 +319,12 @@ impl Relay {
 
     /// Closes the account, once.
     fn settle(&mut self, error: Option<Error>) {
+        if let Some(ongoing) = self.ongoing.take() {
+            match &error {
+                Some(error) => ongoing.failed(error),
+                None => ongoing.succeeded(self.grammar.usage()),
+            }
+        }
         let Some(mut account) = self.account.take() else { return };
         account.set_usage(self.grammar.usage());
         match error {

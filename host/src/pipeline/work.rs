@@ -8,11 +8,11 @@ use hyper::HeaderMap;
 
 use super::provider::Provider;
 use super::request::Request;
-use super::resolve::Target;
+use super::route::Target;
 use crate::chat::request::Peek;
 use crate::dialect::native::{Named, Native};
 use crate::dialect::{self, Dialect, Translated};
-use crate::error::Error;
+use crate::error::{Cause, Error};
 use crate::plugin::{Call, Header, Operation};
 
 /// Translates a request of another dialect into a canonical chat.
@@ -36,7 +36,7 @@ pub(super) struct Work {
 
 impl Work {
     /// Asks a target for what the client wants, in the client's own dialect or translated.
-    pub(super) fn new(request: Request, target: &Target) -> Result<Self, Error> {
+    pub(super) fn new(request: &Request<'_>, target: &Target) -> Result<Self, Error> {
         let provider = &target.provider;
         if provider.supports(request.operation) {
             return Self::native(request, target);
@@ -52,39 +52,44 @@ impl Work {
         }
         let Translated { document, back } = translate(&request.body, &request.id)?;
         let peek = Peek::chat(document.as_bytes(), None)?;
-        let translated = Some((request.body, translate));
-        let request = Request { operation: Operation::Chat, body: document.into(), peek, ..request };
-        Ok(Self { dialect: Some(back), translated, ..Self::of(request, target) })
+        let work = Self::of(request, target, Operation::Chat, document.into(), peek)?;
+        Ok(Self { dialect: Some(back), translated: Some((request.body.clone(), translate)), ..work })
     }
 
     /// Asks in the client's own dialect.
-    fn native(mut request: Request, target: &Target) -> Result<Self, Error> {
+    fn native(request: &Request<'_>, target: &Target) -> Result<Self, Error> {
         if request.operation == Operation::Responses
             && let Some(document) = dialect::responses::for_native(&request.body)
         {
-            request.peek = Peek::other(document.as_bytes(), Some(&request.peek.model), "input")?;
-            request.body = document.into();
+            let peek = Peek::other(document.as_bytes(), Some(&request.peek.model), "input")?;
+            return Self::of(request, target, request.operation, document.into(), peek);
         }
-        Ok(Self::of(request, target))
+        Self::of(request, target, request.operation, request.body.clone(), request.peek.clone())
     }
 
-    fn of(request: Request, target: &Target) -> Self {
-        let Request { id, operation, body, peek, headers } = request;
+    fn of(
+        request: &Request<'_>,
+        target: &Target,
+        operation: Operation,
+        mut body: Bytes,
+        mut peek: Peek,
+    ) -> Result<Self, Error> {
+        if let Some(changed) = target.changed(&body, &peek) {
+            peek = match operation {
+                Operation::Chat => Peek::chat(&changed, Some(&peek.model))?,
+                _ => Peek::other(&changed, Some(&peek.model), "")?,
+            };
+            body = changed;
+        }
         let call = Call {
             operation,
             model: target.model.clone(),
             stream: peek.stream,
             include_usage: peek.include_usage,
-            request_id: id.to_string(),
-            headers: forwarded_headers(&headers, &target.provider),
+            request_id: request.id.to_string(),
+            headers: forwarded_headers(&request.headers, &target.provider),
         };
-        Self { id, call, body, peek, dialect: None, translated: None }
-    }
-
-    /// The same for another document of the same operation.
-    pub(super) fn with_document(&self, document: Bytes, peek: Peek) -> Self {
-        let (id, call) = (Arc::clone(&self.id), self.call.clone());
-        Self { id, call, body: document, peek, dialect: None, translated: None }
+        Ok(Self { id: Arc::clone(&request.id), call, body, peek, dialect: None, translated: None })
     }
 
     /// How the client is told what comes of an attempt, for one that has just begun. `None`: as it comes.
@@ -110,9 +115,19 @@ pub(super) fn native(operation: Operation) -> Option<Native> {
     }
 }
 
-fn lacking(provider: &Provider, operation: Operation) -> Error {
+/// Whether a provider can do this, by itself or with the host's help.
+pub(super) fn can_do(provider: &Provider, operation: Operation) -> bool {
+    let is_chat_too = matches!(
+        operation,
+        Operation::Completions | Operation::Responses | Operation::Messages | Operation::CountTokens
+    );
+    provider.supports(operation) || (is_chat_too && provider.supports(Operation::Chat))
+}
+
+/// The error of a provider that cannot do this.
+pub(super) fn lacking(provider: &Provider, operation: Operation) -> Error {
     let message = format!("The provider `{}` does not offer `{}`.", provider.name(), operation.name());
-    Error::invalid_field("model", message).with_code("unsupported_operation")
+    Error::new(Cause::Unsupported, message).with_param("model").with_code("unsupported_operation")
 }
 
 /// Those of the client's headers that the operator lets through to the provider.

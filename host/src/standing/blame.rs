@@ -23,6 +23,7 @@ impl Blame {
             Cause::RateLimit => Self::Limit,
             Cause::Authentication => Self::Credential,
             Cause::InvalidRequest
+            | Cause::Unsupported
             | Cause::Permission
             | Cause::NotFound
             | Cause::ContextLength

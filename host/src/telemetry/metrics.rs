@@ -31,6 +31,10 @@ struct Inner {
     response_times: HistogramVec,
     active: IntGaugeVec,
     retries: IntCounterVec,
+    attempts: IntCounterVec,
+    failovers: IntCounterVec,
+    hedges: IntCounterVec,
+    policy_fallbacks: IntCounterVec,
     config_reloads: IntCounterVec,
     plugin_calls: IntCounterVec,
     plugin_seconds: HistogramVec,
@@ -71,6 +75,18 @@ impl Metrics {
         );
         let active = make.gauges("llm_proxy_active_connections", "Requests in flight.", &["provider"]);
         let retries = make.counters("weir_retries_total", "Attempts made again.", &["provider"]);
+        let attempts = make.counters("weir_attempts_total", "Attempts made.", &["provider"]);
+        let failovers = make.counters(
+            "weir_failovers_total",
+            "Attempts that another target made good, or tried to.",
+            &["provider"],
+        );
+        let hedges = make.counters("weir_hedges_total", "Attempts made beside another.", &["provider"]);
+        let policy_fallbacks = make.counters(
+            "weir_policy_fallbacks_total",
+            "Requests that kept to the order of priority because their policy failed.",
+            &["policy"],
+        );
         let config_reloads = make.counters("weir_config_reloads_total", "Reloads of a changed file.", &["outcome"]);
         let plugin_calls =
             make.counters("weir_plugin_calls_total", "Calls of plugins.", &["plugin", "function", "outcome"]);
@@ -98,6 +114,10 @@ impl Metrics {
             response_times,
             active,
             retries,
+            attempts,
+            failovers,
+            hedges,
+            policy_fallbacks,
             config_reloads,
             plugin_calls,
             plugin_seconds,
@@ -123,6 +143,11 @@ impl Metrics {
         }
     }
 
+    /// The figures of one policy.
+    pub fn policy(&self, name: &str) -> PolicyMetrics {
+        PolicyMetrics { fallbacks: self.0.policy_fallbacks.with_label_values(&[name]) }
+    }
+
     /// The figures of one provider.
     pub fn provider(&self, name: &str) -> ProviderMetrics {
         let inner = &*self.0;
@@ -136,6 +161,9 @@ impl Metrics {
             response_time: inner.response_times.with_label_values(&[name]),
             active: inner.active.with_label_values(&[name]),
             retries: inner.retries.with_label_values(&[name]),
+            attempts: inner.attempts.with_label_values(&[name]),
+            failovers: inner.failovers.with_label_values(&[name]),
+            hedges: inner.hedges.with_label_values(&[name]),
         }
     }
 
@@ -198,6 +226,9 @@ pub struct ProviderMetrics {
     response_time: Histogram,
     active: IntGauge,
     retries: IntCounter,
+    attempts: IntCounter,
+    failovers: IntCounter,
+    hedges: IntCounter,
 }
 
 /// The figures of requests to one path that are answered with 200.
@@ -247,6 +278,21 @@ impl ProviderMetrics {
         self.retries.inc();
     }
 
+    /// Counts an attempt.
+    pub fn count_attempt(&self) {
+        self.attempts.inc();
+    }
+
+    /// Counts an attempt after which another target was asked.
+    pub fn count_failover(&self) {
+        self.failovers.inc();
+    }
+
+    /// Counts an attempt that is made beside another.
+    pub fn count_hedge(&self) {
+        self.hedges.inc();
+    }
+
     /// A request is in flight.
     pub fn connection_opened(&self) {
         self.active.inc();
@@ -255,6 +301,19 @@ impl ProviderMetrics {
     /// It is not any more.
     pub fn connection_closed(&self) {
         self.active.dec();
+    }
+}
+
+/// The figures of one policy, looked up once.
+#[derive(Clone)]
+pub struct PolicyMetrics {
+    fallbacks: IntCounter,
+}
+
+impl PolicyMetrics {
+    /// Counts a request that was served without the policy, since that failed.
+    pub fn count_fallback(&self) {
+        self.fallbacks.inc();
     }
 }
 

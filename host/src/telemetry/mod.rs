@@ -10,4 +10,4 @@ mod process;
 mod writer;
 
 pub use log::{LogFormat, LogGuard, LogOptions, start_log};
-pub use metrics::{Connections, Metrics, OpenConnection, PluginMetrics, ProviderMetrics};
+pub use metrics::{Connections, Metrics, OpenConnection, PluginMetrics, PolicyMetrics, ProviderMetrics};

@@ -225,7 +225,7 @@ fn modalities(scanner: &mut Scanner<'_>, _: &mut Survey) -> Result<(), Refusal> 
 fn tools(scanner: &mut Scanner<'_>, survey: &mut Survey) -> Result<(), Refusal> {
     require(scanner, Kind::Array, "an array of objects")?;
     each(scanner, |scanner| {
-        survey.peek.has_tools = true;
+        survey.peek.tools += 1;
         tool(scanner)
     })
 }
@@ -258,7 +258,7 @@ fn tool(scanner: &mut Scanner<'_>) -> Result<(), Refusal> {
 fn functions(scanner: &mut Scanner<'_>, survey: &mut Survey) -> Result<(), Refusal> {
     require(scanner, Kind::Array, "an array of objects")?;
     each(scanner, |scanner| {
-        survey.peek.has_tools = true;
+        survey.peek.tools += 1;
         function(scanner)
     })
 }

@@ -87,7 +87,7 @@ fn part(scanner: &mut Scanner<'_>, survey: &mut Survey) -> Result<(), Refusal> {
             let name = scanner.string()?.decode();
             has_type = true;
             is_text = name == "text";
-            survey.peek.has_images |= name == "image_url";
+            survey.peek.images += usize::from(name == "image_url");
             Ok::<(), Refusal>(())
         }
         "text" if scanner.peek()? == Kind::String => {

@@ -1,0 +1,103 @@
+//! Where a model name leads: its targets, and the policy that decides between them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::header::HeaderName;
+use serde_json::{Map, Value};
+
+use super::policy::Policy;
+use super::provider::Provider;
+use crate::chat::request::{Edit, Peek, edit};
+use crate::config;
+use crate::standing::Standing;
+
+/// A provider and one of its models.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) provider: Provider,
+    pub(super) model: String,
+    /// How it stands; the same for all names that lead to it.
+    pub(super) standing: Arc<Standing>,
+    /// Its place in the configured list, from 0. Several have the same if one entry stands for several.
+    pub(super) place: u32,
+    /// Which come first where no policy says otherwise: those with the lower number.
+    pub(super) priority: u32,
+    changes: Option<Arc<Changes>>,
+}
+
+/// Fields that a target sets in every document, as JSON.
+struct Changes {
+    defaults: Vec<(String, String)>,
+    parameters: Vec<(String, String)>,
+}
+
+/// The targets that may serve a name, and who decides between them.
+pub(super) struct Route {
+    /// At least one.
+    pub(super) targets: Vec<Target>,
+    /// `None` if there is nothing to decide.
+    pub(super) policy: Option<Arc<Policy>>,
+    /// Headers of the client's that the policy may see, besides those that begin with `x-weir-`.
+    pub(super) headers: Vec<HeaderName>,
+}
+
+impl Target {
+    /// A model of a provider about which nothing is configured.
+    pub(super) fn of(provider: &Provider, model: &str) -> Self {
+        let (provider, model) = (provider.clone(), model.to_owned());
+        Self { standing: provider.standing(&model), provider, model, place: 0, priority: 0, changes: None }
+    }
+
+    /// What one entry of a configured list leads to at this provider.
+    pub(super) fn configured(provider: &Provider, target: &config::Target, place: u32) -> Self {
+        let is_plain = target.defaults.is_empty() && target.parameters.is_empty();
+        let changes = (!is_plain).then(|| {
+            Arc::new(Changes { defaults: as_json(&target.defaults), parameters: as_json(&target.parameters) })
+        });
+        Self { place, priority: target.priority, changes, ..Self::of(provider, &target.model) }
+    }
+
+    /// The same with what a `*` stands for in its place.
+    fn filled_in(&self, matched: &str) -> Self {
+        if !self.model.contains('*') {
+            return self.clone();
+        }
+        let model = self.model.replacen('*', matched, 1);
+        Self { standing: self.provider.standing(&model), model, ..self.clone() }
+    }
+
+    /// The document with the fields that are configured for this target; `None` if none changes.
+    pub(super) fn changed(&self, body: &Bytes, peek: &Peek) -> Option<Bytes> {
+        let changes = self.changes.as_ref()?;
+        let missing = changes.defaults.iter().filter(|(name, _)| peek.field(name).is_none());
+        let edits: Vec<Edit<'_>> =
+            missing.chain(&changes.parameters).map(|(name, value)| Edit { name, value: Some(value) }).collect();
+        (!edits.is_empty()).then(|| edit(body, peek, &edits))
+    }
+
+    /// For messages and headers: `provider/model`.
+    pub(super) fn name(&self) -> String {
+        format!("{}/{}", self.provider.name(), self.model)
+    }
+}
+
+impl Route {
+    /// A route to one target, with nothing to decide.
+    pub(super) fn to(target: Target) -> Self {
+        Self { targets: vec![target], policy: None, headers: Vec::new() }
+    }
+
+    /// The same route for a name that a wildcard has matched.
+    pub(super) fn filled_in(&self, matched: &str) -> Self {
+        Self {
+            targets: self.targets.iter().map(|target| target.filled_in(matched)).collect(),
+            policy: self.policy.clone(),
+            headers: self.headers.clone(),
+        }
+    }
+}
+
+fn as_json(fields: &Map<String, Value>) -> Vec<(String, String)> {
+    fields.iter().map(|(name, value)| (name.clone(), value.to_string())).collect()
+}
