@@ -3,6 +3,7 @@
 
 mod presets;
 mod random;
+mod standing;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -154,6 +155,9 @@ providers:
     settings: { version: "2024", n: 3, ratio: 0.5, on: true, list: [1, a, ~] }
     timeouts: { connect: 1s }
     retries: { attempts: 1 }
+    breaker: { failures: 9, enabled: false }
+    concurrency: { limit: 4 }
+    health_checks: { enabled: false }
     ca_file: ca.pem
     allow_http: true
 models:
@@ -161,10 +165,18 @@ models:
 default_model: "task:code/fast"
 limits: { body_bytes: 1MB, answer_bytes: 1GiB, event_bytes: 4096, header_bytes: 8KiB, headers: 50,
           connections: 20_000, streams_per_connection: 10, requests_in_flight: 1 }
-timeouts: { connect: 2s, first_byte: 2m, idle: 1h }
+timeouts: { connect: 2s, first_byte: 2m, idle: 1h, min_speed: 10, speed_window: 20s }
 client_timeouts: { header: 1s, body: 1s, write: 1s, keep_alive: 1s, drain: 120s }
 fetch: { enabled: false, max_bytes: 1MiB, timeout: 2s, private_addresses: true, redirects: 0 }
 retries: { attempts: 4, backoff: 10ms, max_backoff: 1s, budget_ratio: 0.5, budget_min_per_second: 1 }
+breaker: { failures: 3, error_rate: 0.75, window: 10s, minimum_requests: 5, open: 5s, max_open: 1m, probes: 2 }
+concurrency: { limit: 100, queue: 0, queue_timeout: 500ms }
+cooldown: { default: 1s, max: 1h }
+figures: { decay: 5s, window: 30s }
+health_checks: { enabled: true, interval: 30s, timeout: 2s, ttl: 1m, rise: 1, fall: 1 }
+outliers: { enabled: false, minimum_requests: 50, error_rate: 0.1, factor: 2, latency_factor: 4.5, max_share: 0.25,
+            ejection: 10s, max_ejection: 1m }
+hedging: { ratio: 0.1 }
 cors: { origins: ["https://Chat.example.com"], headers: [x-tenant], max_age: 5m }
 log: { level: "info,weir::plugin=debug", format: text }
 "#;

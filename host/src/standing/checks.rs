@@ -117,7 +117,7 @@ mod tests {
             .map(|result| if result == '+' { Ok(()) } else { Err("503".to_owned()) })
             .map(|result| if checks.checked(now, Duration::ZERO, result) { '!' } else { '.' })
             .collect();
-        assert_eq!(found, expected.replace("!!!!!!!....", &expected[8..]));
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -98,14 +98,14 @@ mod tests {
         let begun = Instant::now();
         let meter = Meter::new(&config::Figures::default(), begun);
         assert_eq!(meter.read(begun), Figures::default());
-        meter.first_token(begun, Duration::from_millis(300));
+        meter.first_token(begun, Duration::from_millis(250));
         meter.answer(begun, Duration::from_secs(2));
         [false, false, false, true].iter().for_each(|failed| meter.ended(begun, *failed));
         let figures = meter.read(begun);
         assert_eq!((figures.samples, figures.error_rate()), (4, 0.25));
         assert_eq!(
             (figures.first_token, figures.answer),
-            (Some(Duration::from_millis(300)), Some(Duration::from_secs(2)))
+            (Some(Duration::from_millis(250)), Some(Duration::from_secs(2)))
         );
         meter.forget_recent();
         assert_eq!((meter.read(begun).samples, meter.read(begun).recent.total), (4, 0));

@@ -85,7 +85,7 @@ impl Signs {
             reasons.push(format!("its circuit breaker is open for another {}", seconds(left)));
         }
         if let Some((well, failing)) = self.check
-            && !(well && !failing)
+            && (failing || !well)
         {
             let error = check_error.map_or_else(String::new, |error| format!(": {error}"));
             reasons.push(match (well, failing) {

@@ -93,9 +93,16 @@ impl Rated {
         if others.is_empty() {
             return false;
         }
-        let mean = others.iter().map(|other| other.error_rate).sum::<f64>() / others.len() as f64;
-        let fails = self.error_rate >= options.error_rate && self.error_rate >= mean * options.factor;
+        let fails = self.error_rate >= options.error_rate && self.fails_more(&others, options.factor);
         fails || options.latency_factor.is_some_and(|factor| self.is_slow(&others, factor))
+    }
+
+    /// Whether it fails so many times as often as the middle one of the others: their mean would be raised by those
+    /// that are outliers, too.
+    fn fails_more(&self, others: &[&Self], factor: f64) -> bool {
+        let mut rates: Vec<f64> = others.iter().map(|other| other.error_rate).collect();
+        rates.sort_by(f64::total_cmp);
+        rates.get(rates.len() / 2).is_some_and(|middle| self.error_rate >= middle * factor)
     }
 
     /// Whether the first token takes so many times as long as with the middle one of the others.

@@ -21,8 +21,8 @@ impl Start {
     /// The first millisecond that is no earlier than `wait` after `now`: what waits for it never goes on too early.
     pub(super) fn after(self, now: Instant, wait: Duration) -> u64 {
         let end = now.saturating_duration_since(self.0).saturating_add(wait);
-        let started = u64::from(end.subsec_nanos() % 1_000_000 > 0);
-        whole_milliseconds(end).saturating_add(started)
+        let begun = u64::from(!end.subsec_nanos().is_multiple_of(1_000_000));
+        whole_milliseconds(end).saturating_add(begun)
     }
 
     /// What is left from `now` until then, if anything is.
