@@ -74,8 +74,8 @@ pub struct BreakerView {
     pub failure_count: u32,
     /// When the last of them was.
     pub last_failure: Option<SystemTime>,
-    /// How long it has been in its state.
-    pub for_so_long: Duration,
+    /// How long it has been in this state.
+    pub unchanged_for: Duration,
     /// How long it stays open yet. Zero unless it is open.
     pub open_for: Duration,
     /// How often it has opened since the start.
@@ -215,7 +215,7 @@ impl Breaker {
             state,
             failure_count: self.failures_in_a_row.load(Ordering::Relaxed),
             last_failure: (last_failure > 0).then(|| self.start.on_the_wall(now, last_failure)),
-            for_so_long: self.start.ago(now, changed),
+            unchanged_for: self.start.ago(now, changed),
             open_for: self.open_for(now).unwrap_or_default(),
             openings: self.openings.load(Ordering::Relaxed),
         }

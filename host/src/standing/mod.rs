@@ -113,16 +113,17 @@ impl Standing {
     /// # Errors
     /// What stands against it, and when to ask again.
     pub fn admit(self: &Arc<Self>, now: Instant) -> Result<Admission, Refusal> {
-        let refuse = |reason| move |retry_after| Refusal { reason, retry_after };
-        if let Some(left) = self.cooldown.left(now) {
-            return Err(refuse(Reason::Cooldown)(left));
+        if let Some(retry_after) = self.cooldown.left(now) {
+            return Err(Refusal { reason: Reason::Cooldown, retry_after });
         }
-        if let Some(left) = self.ejection.left(now) {
-            return Err(refuse(Reason::Outlier)(left));
+        if let Some(retry_after) = self.ejection.left(now) {
+            return Err(Refusal { reason: Reason::Outlier, retry_after });
         }
         // Last, as it may give out a place that has to be given back.
-        let pass = self.breaker.admit(now).map_err(refuse(Reason::Breaker))?;
-        Ok(Admission::new(Arc::clone(self), Some(pass)))
+        match self.breaker.admit(now) {
+            Ok(pass) => Ok(Admission::new(Arc::clone(self), Some(pass))),
+            Err(retry_after) => Err(Refusal { reason: Reason::Breaker, retry_after }),
+        }
     }
 
     /// An attempt that is made whatever stands against it, because there is nobody else to ask. How it ends goes into
@@ -160,18 +161,19 @@ impl Standing {
 
     /// How well it is.
     pub fn health(&self, now: Instant) -> Health {
-        self.signs(now).health()
+        self.signs(now, self.meter.recent(now)).health()
     }
 
     /// Why it is not healthy, in sentences without a capital, the gravest first. For operators.
     pub fn reasons(&self, now: Instant) -> Vec<String> {
         let check = self.checks.current(now);
-        self.signs(now).reasons(check.as_ref().and_then(|check| check.error.as_deref()))
+        self.signs(now, self.meter.recent(now)).reasons(check.as_ref().and_then(|check| check.error.as_deref()))
     }
 
     /// What a policy sees.
     pub fn view(&self, now: Instant) -> View {
-        let (signs, figures) = (self.signs(now), self.meter.read(now));
+        let figures = self.meter.read(now);
+        let signs = self.signs(now, figures.recent);
         View {
             health: signs.health(),
             breaker: signs.breaker,
@@ -213,7 +215,7 @@ impl Standing {
         }
     }
 
-    fn signs(&self, now: Instant) -> Signs {
+    fn signs(&self, now: Instant, recent: Counts) -> Signs {
         Signs {
             breaker: self.breaker.state(now),
             open_for: self.breaker.open_for(now),
@@ -221,7 +223,7 @@ impl Standing {
             ejected: self.ejection.left(now),
             credential_refused: self.credential_refused.load(Ordering::Relaxed),
             check: self.checks.summary(now),
-            recent: self.meter.recent(now),
+            recent,
         }
     }
 

@@ -15,14 +15,15 @@ const DAY: u64 = WIDTH * BUCKETS as u64;
 /// The bits of a bucket for the milliseconds that the target was down in it.
 const DOWN: u32 = 24;
 
-/// The change that the time is reckoned from: the millisecond, and in the lowest bit whether the target is down.
+/// The uptime of one target.
 #[derive(Debug)]
 pub struct Uptime {
     start: Start,
+    /// The change that the time is reckoned from: the millisecond, and in the lowest bit whether the target is down.
     since: AtomicU64,
     /// The millisecond at which being down ends by itself; the largest number if it does not.
     down_until: AtomicU64,
-    /// The number of the bucket, and how many milliseconds of it the target was down.
+    /// Each the number of its five minutes since the start, and how many milliseconds of them the target was down.
     buckets: Box<[AtomicU64]>,
 }
 

@@ -12,6 +12,7 @@ const BUCKETS: usize = 10;
 /// Counts in a bucket that would grow past this are halved, both of them: their ratio is what matters.
 const MOST: u64 = (1 << COUNT_BITS) - 1;
 const COUNT_BITS: u32 = 20;
+const MOST_TAG: u64 = u64::MAX >> (2 * COUNT_BITS);
 
 /// Attempts and failures within a time that moves along. Looks back over nine to ten tenths of that time.
 #[derive(Debug)]
@@ -57,10 +58,10 @@ impl Window {
     /// What was counted of late.
     pub fn counts(&self, now: Instant) -> Counts {
         let newest = self.number(now);
-        let oldest = newest.saturating_sub(BUCKETS as u64 - 1);
-        (oldest..=newest).fold(Counts::default(), |sum, number| {
-            let bucket = Bucket::unpack(self.bucket(number).load(Ordering::Relaxed)).at(number);
-            Counts { total: sum.total + bucket.total, failed: sum.failed + bucket.failed }
+        let buckets = self.buckets.iter().map(|bucket| Bucket::unpack(bucket.load(Ordering::Relaxed)));
+        buckets.filter(|bucket| bucket.is_recent(newest)).fold(Counts::default(), |sum, bucket| Counts {
+            total: sum.total + bucket.total,
+            failed: sum.failed + bucket.failed,
         })
     }
 
@@ -99,8 +100,13 @@ impl Bucket {
 
     /// The bucket of this number: itself, or an empty one if it is of another round.
     fn at(self, number: u64) -> Self {
-        let tag = number & (u64::MAX >> (2 * COUNT_BITS));
+        let tag = number & MOST_TAG;
         if self.tag == tag { self } else { Self { tag, total: 0, failed: 0 } }
+    }
+
+    /// Whether it is one of the last ones up to the one of this number.
+    fn is_recent(&self, newest: u64) -> bool {
+        (newest.wrapping_sub(self.tag) & MOST_TAG) < BUCKETS as u64
     }
 
     fn plus(self, failed: bool) -> Self {

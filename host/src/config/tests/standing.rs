@@ -72,7 +72,10 @@ fn what_a_provider_does_not_say_is_as_its_preset_has_it() {
 fn every_key_is_documented() {
     let documentation = include_str!("../../../../docs/configuration.md");
     for (section, keys) in [
-        ("breaker", &["enabled", "failures", "error_rate", "window", "minimum_requests", "open", "max_open", "probes"][..]),
+        (
+            "breaker",
+            &["enabled", "failures", "error_rate", "window", "minimum_requests", "open", "max_open", "probes"][..],
+        ),
         ("concurrency", &["limit", "queue", "queue_timeout"]),
         ("cooldown", &["default", "max"]),
         ("figures", &["decay", "window"]),

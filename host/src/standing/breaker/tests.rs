@@ -144,14 +144,14 @@ fn a_status_page_sees_the_state_the_failures_and_since_when() {
     let begun = Instant::now();
     let view = Breaker::new(options(), begun).view(begun + seconds(5));
     assert_eq!((view.state, view.failure_count, view.last_failure), (BreakerState::Closed, 0, None));
-    assert_eq!((view.for_so_long, view.openings), (seconds(5), 0));
+    assert_eq!((view.unchanged_for, view.openings), (seconds(5), 0));
     let (breaker, later) = (opened(begun), begun + seconds(4));
     let view = breaker.view(later);
-    assert_eq!((view.state.label(), view.failure_count, view.for_so_long, view.openings), ("open", 3, seconds(4), 1));
+    assert_eq!((view.state.label(), view.failure_count, view.unchanged_for, view.openings), ("open", 3, seconds(4), 1));
     assert!(view.open_for >= seconds(4) && view.open_for <= seconds(6) + Duration::from_millis(1));
     let ago = SystemTime::now().duration_since(view.last_failure.unwrap()).unwrap();
     assert!(ago >= seconds(3) && ago < seconds(60), "{ago:?}");
     let view = breaker.view(begun + seconds(30));
     assert_eq!((view.state.label(), view.open_for), ("half_open", Duration::ZERO));
-    assert!(view.for_so_long >= seconds(20) && view.for_so_long <= seconds(22), "since its time was over");
+    assert!(view.unchanged_for >= seconds(20) && view.unchanged_for <= seconds(22), "since its time was over");
 }
