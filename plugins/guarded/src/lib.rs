@@ -39,6 +39,7 @@ impl Policy for Guarded {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             summary: "Some targets serve only requests with permission; the operator's order otherwise.".to_owned(),
             settings_schema: SETTINGS_SCHEMA.to_owned(),
+            fail_closed: true,
             ..Descriptor::default()
         }
     }

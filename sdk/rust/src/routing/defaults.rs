@@ -12,6 +12,7 @@ impl Default for Descriptor {
             summary: String::new(),
             wants_text: false,
             wants_outcomes: false,
+            fail_closed: false,
             settings_schema: r#"{"type":"object","additionalProperties":false}"#.to_owned(),
         }
     }
