@@ -11,6 +11,7 @@
 mod access;
 mod aws;
 mod document;
+mod endpoints;
 mod errors;
 mod facts;
 mod fetch;
@@ -39,6 +40,7 @@ use std::path::{Path, PathBuf};
 
 pub use access::{Cors, Key, KeySecret, Origins};
 pub use aws::Aws;
+pub use endpoints::{Consul, DnsSrv, Endpoints, Form, JsonRegistry, Kubernetes, Member, Namespace, Port};
 pub use errors::{Errors, Origin, Place, Problem};
 pub use facts::{ModelInfo, Prices};
 pub use fetch::Fetch;

@@ -31,7 +31,7 @@ pub(super) fn config(root: &Node, source: &Source, problems: &mut Problems) -> O
 fn sections(fields: &mut Fields<'_, '_>, folder: &Path, source: &Source) -> Config {
     let timeouts = fields.section("timeouts", |fields| Timeouts::read(fields, &Timeouts::default()));
     let retries = fields.section("retries", |fields| Retries::read(fields, &Retries::default()));
-    let common = Common { timeouts: &timeouts, retries: &retries, folder };
+    let common = Common { timeouts: &timeouts, retries: &retries, folder, environment: &source.environment };
     let providers = fields.list("providers", |node, problems| Provider::read(node, problems, &common));
     let models = fields.list("models", |node, problems| Model::read(node, problems, &providers));
     Config {
