@@ -21,18 +21,25 @@ impl Snapshot {
         if let Some(model) = self.config().models.iter().find(|model| model.name == name)
             && let Some(provider) = self.provider(&model.target.provider)
         {
-            return Ok(Target { provider: provider.clone(), model: model.target.model.clone() });
+            return Ok(self.target(provider, &model.target.model));
         }
         if let Some((prefix, model)) = name.split_once('/')
             && !model.is_empty()
             && let Some(provider) = self.provider(prefix)
         {
-            return Ok(Target { provider: provider.clone(), model: model.to_owned() });
+            return Ok(self.target(provider, model));
         }
-        match self.providers().iter().find(|provider| provider.has_model(name)) {
-            Some(provider) => Ok(Target { provider: provider.clone(), model: name.to_owned() }),
+        match self.providers().iter().find(|provider| self.has_model(provider, name)) {
+            Some(provider) => Ok(self.target(provider, name)),
             None => Err(self.unknown(name)),
         }
+    }
+
+    /// A model of a provider, or of the member that is next if it is a group. A group without any keeps the request,
+    /// and says that it has nobody to send it to.
+    fn target(&self, provider: &Provider, model: &str) -> Target {
+        let member = self.groups().next(provider.name(), model);
+        Target { provider: member.unwrap_or(provider).clone(), model: model.to_owned() }
     }
 
     fn unknown(&self, name: &str) -> Error {
