@@ -236,6 +236,19 @@ async fn endpoints_that_would_see_the_credential_in_the_clear_are_left_out() {
 }
 
 #[tokio::test]
+async fn many_who_ask_at_the_same_time_all_get_an_answer() {
+    let one = answering("one").await;
+    let registry = Registry::of(&[&one]).await;
+    let gateway = started(registry.provider("1h")).await;
+    let (first, second, third) = tokio::join!(discover(&gateway), discover(&gateway), discover(&gateway));
+    for found in [first, second, third] {
+        assert_eq!(found["errors"], json!([]));
+        assert_eq!(found["endpoints"].as_array().unwrap().len(), 1);
+    }
+    assert!((2..=4).contains(&registry.upstream.requests().len()));
+}
+
+#[tokio::test]
 async fn discovery_is_for_operators() {
     let gateway = started(Provider::offline("demo", &["m1"])).await;
     gateway.client().post("/discover", &json!({})).await.error(403);

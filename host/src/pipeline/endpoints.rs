@@ -15,8 +15,8 @@ use crate::upstream::{Listing, MOST_ENDPOINTS, Registry, RegistryError};
 /// How long the start waits for the first answers of the registries. Who has none by then starts without endpoints.
 const START: Duration = Duration::from_secs(5);
 
-/// How long `POST /discover` waits for an answer.
-const ASKED: Duration = Duration::from_secs(15);
+/// How long `POST /discover` waits for an answer: for one that is on its way, and then its own.
+const ASKED: Duration = Duration::from_secs(25);
 
 /// The first and the longest wait after a failure, which doubles in between.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -125,7 +125,8 @@ impl Following {
             let number = *wanted.borrow_and_update();
             let answer = tokio::select! {
                 answer = watch.next() => answer,
-                changed = wanted.changed() => match changed {
+                // What was just asked is not asked again, or those who cannot wait would keep everybody waiting.
+                changed = wanted.changed(), if !watch.is_fresh() => match changed {
                     Ok(()) => {
                         watch = registry.watch();
                         continue;

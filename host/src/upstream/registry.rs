@@ -160,6 +160,11 @@ enum State {
 }
 
 impl Watch {
+    /// Whether the next call asks at once, and so has an answer within seconds.
+    pub fn is_fresh(&self) -> bool {
+        matches!(self.state, State::Fresh)
+    }
+
     /// All that is registered: the first time at once, then when it may have changed, however long that takes. After an
     /// error, and after a call that was dropped, the next one asks at once and for everything.
     ///
