@@ -7,7 +7,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 
 use super::reply::Reply;
-use crate::pipeline::Gateway;
+use crate::pipeline::{Discovered, FoundEndpoint, Gateway};
 use crate::plugin::{CONTRACT_VERSION, PluginState};
 
 /// The process is alive.
@@ -42,6 +42,36 @@ pub(super) async fn reload(gateway: &Arc<Gateway>) -> Reply {
         listing.insert("errors".into(), json!(reloaded.errors));
     }
     Reply::json(StatusCode::OK, &listing)
+}
+
+/// Asks all registries for endpoints and all upstreams for models. Errors are in the answer; what they concern goes on
+/// with what was known before.
+pub(super) async fn discover(gateway: &Arc<Gateway>) -> Reply {
+    let found: Vec<Value> = gateway.discover().await.iter().map(discovered).collect();
+    Reply::json(StatusCode::OK, &json!({ "object": "list", "data": found }))
+}
+
+fn discovered(found: &Discovered) -> Value {
+    let endpoints = found.registry.map(|_| found.endpoints.iter().map(endpoint).collect::<Vec<_>>());
+    json!({
+        "provider": found.provider,
+        "registry": found.registry,
+        "endpoints": endpoints,
+        "models": found.models,
+        "errors": found.errors,
+    })
+}
+
+fn endpoint(endpoint: &FoundEndpoint) -> Value {
+    let member = &endpoint.member;
+    json!({
+        "name": endpoint.name,
+        "url": member.url.to_string(),
+        "weight": member.weight,
+        "priority": member.priority,
+        "tags": member.tags,
+        "models": endpoint.models,
+    })
 }
 
 fn listing(gateway: &Gateway) -> Value {

@@ -53,6 +53,7 @@ enum Route {
     Metrics,
     Plugins,
     ReloadPlugins,
+    Discover,
 }
 
 impl Api {
@@ -117,6 +118,7 @@ impl Api {
             Route::Plugins => administration::plugins(&self.gateway),
             // Boxed: every request would otherwise make room for what a reload needs.
             Route::ReloadPlugins => Box::pin(administration::reload(&self.gateway)).await,
+            Route::Discover => Box::pin(administration::discover(&self.gateway)).await,
             Route::StoredResponse => Reply::error(&stored_response()),
             Route::Operation(_) => Reply::error(&Error::internal("operations take another way")),
         }
@@ -125,7 +127,7 @@ impl Api {
     fn admit(&self, route: &Route, request: &Request<Incoming>, snapshot: &Snapshot) -> Result<(), Error> {
         let need = match route {
             Route::Health | Route::Ready | Route::Metrics => return Ok(()),
-            Route::Plugins | Route::ReloadPlugins => match self.listener {
+            Route::Plugins | Route::ReloadPlugins | Route::Discover => match self.listener {
                 Listener::Public => Need::AdminKey,
                 Listener::Administration => Need::AdminKeyIfAny,
             },
@@ -148,6 +150,7 @@ impl Api {
             "/metrics" => (Route::Metrics, "GET, HEAD"),
             "/plugins" if administers => (Route::Plugins, "GET, HEAD"),
             "/plugins/reload" if administers => (Route::ReloadPlugins, "POST"),
+            "/discover" if administers => (Route::Discover, "POST"),
             _ if path.starts_with("/responses/") => (Route::StoredResponse, "GET, POST, DELETE, OPTIONS"),
             _ => match (operations::at(path), path.strip_prefix("/models/")) {
                 (Some(offer), _) => (Route::Operation(offer), "POST, OPTIONS"),

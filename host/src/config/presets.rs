@@ -9,7 +9,7 @@ use super::errors::{Errors, Problems};
 use super::provider::{Common, Provider};
 use super::suggest::did_you_mean;
 use super::values::text;
-use super::{Retries, Standing, Timeouts};
+use super::{Environment, Retries, Standing, Timeouts};
 
 const DOCUMENT: &str = include_str!("presets.yaml");
 
@@ -98,7 +98,8 @@ fn check(preset: &mut Entry, problems: &mut Problems) {
         entries.push(Entry { key: "name".to_owned(), origin: preset.origin.clone(), node: name });
     }
     let (timeouts, retries, standing) = (Timeouts::default(), Retries::default(), Standing::default());
-    let common = Common { timeouts: &timeouts, retries: &retries, standing: &standing, folder: "".as_ref() };
+    let (folder, environment) = ("".as_ref(), &Environment::default());
+    let common = Common { timeouts: &timeouts, retries: &retries, standing: &standing, folder, environment };
     // Whether it reads is all that matters here: the reports are in the problems.
     let _provider = Provider::read(&provider, problems, &common);
 }
@@ -113,7 +114,10 @@ fn complete(provider: &mut Node, presets: &Presets, problems: &mut Problems) {
         None => given(entries, "name").and_then(|node| presets.named(&text(node).ok()?)),
     };
     if let Some(Value::Map(additions)) = preset.map(|preset| &preset.node.value) {
-        additions.iter().for_each(|addition| merge(entries, addition));
+        // Who says where the endpoints are does not want to hear where they are as a rule.
+        let is_elsewhere = given(entries, "endpoints").is_some();
+        let wanted = additions.iter().filter(|addition| !(is_elsewhere && addition.key == "base_url"));
+        wanted.for_each(|addition| merge(entries, addition));
         if !fill_region(entries) {
             problems.report(&provider.origin, "`base_url` is missing, or `aws: { region: ... }`, which makes one");
         }

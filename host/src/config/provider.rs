@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
 
+use super::Environment;
 use super::aws::Aws;
 use super::document::{Node, Value};
+use super::endpoints::{Endpoints, Member};
 use super::errors::{Place, Problems};
 use super::facts::ModelInfo;
 use super::fields::Fields;
@@ -31,6 +33,8 @@ pub struct Provider {
     pub plugin: String,
     /// Where its API is, without a `/` at the end. `None` for a plugin that answers by itself.
     pub base_url: Option<Uri>,
+    /// In place of a `base_url`: where its endpoints are, each of which has a `base_url` of its own. Default none.
+    pub endpoints: Option<Endpoints>,
     /// The credential. The plugin says how it is sent, and never sees it.
     pub api_key: Option<Secret>,
     /// Credentials of AWS, for a plugin whose upstream wants its requests signed. Default none.
@@ -96,6 +100,7 @@ pub(super) struct Common<'a> {
     pub(super) standing: &'a Standing,
     /// The folder that relative paths start from.
     pub(super) folder: &'a Path,
+    pub(super) environment: &'a Environment,
 }
 
 impl Provider {
@@ -113,6 +118,7 @@ impl Provider {
                 plugin: plugin.unwrap_or_default(),
                 aws: Aws::read(fields, base_url.as_ref(), api_key.is_some()),
                 base_url,
+                endpoints: Endpoints::read(fields, common.folder, common.environment),
                 api_key,
                 discover: fields.or("discover", boolean, models.is_empty()),
                 models: models.into_iter().map(|model| model.or_known(&known_models)).collect(),
@@ -133,6 +139,7 @@ impl Provider {
                 allow_http: fields.or("allow_http", boolean, false),
             };
             provider.check_plain_http(fields);
+            provider.check_endpoints(fields);
             name.map(|_| provider)
         })
         .flatten()
@@ -143,12 +150,49 @@ impl Provider {
         self.models.iter().chain(&self.known_models).find(|known| known.id == model)
     }
 
+    /// The same provider at one of its endpoints. Models that are said to be there are as good as configured.
+    #[must_use]
+    pub fn at(&self, member: &Member) -> Self {
+        let mut models = self.models.clone();
+        for model in &member.models {
+            if models.iter().all(|known| known.id != *model) {
+                models.push(ModelInfo::named(model).or_known(&self.known_models));
+            }
+        }
+        let discover = self.discover && member.models.is_empty();
+        Self { base_url: Some(member.url.clone()), endpoints: None, models, discover, ..self.clone() }
+    }
+
+    /// Whether requests may go to this URL: with a credential not over plain HTTP to another machine, unless that is
+    /// allowed.
+    pub fn may_call(&self, url: &Uri) -> bool {
+        self.allow_http || !self.has_credential() || !is_exposed(url)
+    }
+
+    fn has_credential(&self) -> bool {
+        self.api_key.is_some() || self.aws.is_some() || !self.headers.is_empty()
+    }
+
+    fn check_endpoints(&self, fields: &mut Fields<'_, '_>) {
+        let Some((endpoints, node)) = self.endpoints.as_ref().zip(fields.node("endpoints")) else { return };
+        if self.base_url.is_some() {
+            fields.report(&node.origin, "`endpoints`: a provider has these or a `base_url`, not both");
+        }
+        if let Some(what) = endpoints.exposed(self.has_credential()).filter(|_| !self.allow_http) {
+            fields.report(
+                &node.origin,
+                format!(
+                    "`endpoints`: {what} would go over plain HTTP to another machine; use https, or set `allow_http: \
+                     true` if the network in between is trusted"
+                ),
+            );
+        }
+    }
+
     /// A credential that crosses a network in the clear is an accident until somebody says otherwise.
     fn check_plain_http(&self, fields: &mut Fields<'_, '_>) {
-        let plain = self.base_url.as_ref().filter(|url| url.scheme_str() == Some("http"));
-        let remote = plain.and_then(Uri::host).is_some_and(|host| !is_loopback(host));
-        let has_credential = self.api_key.is_some() || self.aws.is_some() || !self.headers.is_empty();
-        if remote && has_credential && !self.allow_http {
+        let remote = self.base_url.as_ref().is_some_and(is_exposed);
+        if remote && self.has_credential() && !self.allow_http {
             let origin = fields.node("base_url").map_or(fields.origin(), |node| &node.origin);
             fields.report(
                 origin,
@@ -157,6 +201,11 @@ impl Provider {
             );
         }
     }
+}
+
+/// Whether what is sent to this URL crosses a network in the clear.
+pub(super) fn is_exposed(url: &Uri) -> bool {
+    url.scheme_str() == Some("http") && url.host().is_some_and(|host| !is_loopback(host))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -178,7 +227,8 @@ fn provider_name(node: &Node) -> Result<String, String> {
     Ok(name)
 }
 
-fn headers(fields: &mut Fields<'_, '_>) -> Vec<(HeaderName, HeaderValue)> {
+/// The headers below `headers`.
+pub(super) fn headers(fields: &mut Fields<'_, '_>) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
     for entry in fields.entries("headers") {
         let name = checked_header_name(&entry.key).map_err(|message| fields.report(&entry.origin, message));

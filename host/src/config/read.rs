@@ -35,7 +35,8 @@ fn sections(fields: &mut Fields<'_, '_>, folder: &Path, source: &Source) -> Conf
     let timeouts = fields.section("timeouts", |fields| Timeouts::read(fields, &Timeouts::default()));
     let retries = fields.section("retries", |fields| Retries::read(fields, &Retries::default()));
     let standing = Standing::read(fields, &Standing::default());
-    let common = Common { timeouts: &timeouts, retries: &retries, standing: &standing, folder };
+    let environment = &source.environment;
+    let common = Common { timeouts: &timeouts, retries: &retries, standing: &standing, folder, environment };
     let providers = fields.list("providers", |node, problems| Provider::read(node, problems, &common));
     let models = fields.list("models", |node, problems| Model::read(node, problems, &providers));
     Config {

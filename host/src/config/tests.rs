@@ -1,6 +1,7 @@
 //! The configuration from the outside. Each file in `cases/` is a configuration that is wrong and, at its end, what is
 //! to be said about it: a new case is a new file. What is right is compared below, value by value.
 
+mod endpoints;
 mod presets;
 mod random;
 mod standing;

@@ -169,27 +169,30 @@ pub(super) fn path(folder: &Path) -> impl Fn(&Node) -> Result<PathBuf, String> {
 /// its end.
 pub(super) fn base_url(node: &Node) -> Result<Uri, String> {
     let expected = "a URL such as `https://api.example.com/v1`";
-    let text = scalar(node, expected)?.text.as_str();
+    let url = checked_url(scalar(node, expected)?.text.as_str());
+    url.map_err(|reason| reason.map_or_else(|| unexpected(expected, node), str::to_owned))
+}
+
+/// See [`base_url`]. The error is what is wrong, or nothing if it is no URL at all.
+pub(super) fn checked_url(text: &str) -> Result<Uri, Option<&'static str>> {
     if text.contains('#') {
-        return Err("a base URL has no fragment (`#...`)".to_owned());
+        return Err(Some("a base URL has no fragment (`#...`)"));
     }
-    let uri: Uri = text.trim_end_matches('/').parse().map_err(|_| unexpected(expected, node))?;
-    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        return Err(unexpected(expected, node));
-    };
+    let uri: Uri = text.trim_end_matches('/').parse().map_err(|_| None)?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(None) };
     if !matches!(scheme, "http" | "https") {
-        return Err("a base URL starts with `https://` or `http://`".to_owned());
+        return Err(Some("a base URL starts with `https://` or `http://`"));
     }
     if authority.as_str().contains('@') {
-        return Err("a base URL holds no credentials; set `api_key`".to_owned());
+        return Err(Some("a base URL holds no credentials; set `api_key`"));
     }
     if uri.query().is_some() {
-        return Err("a base URL has no query (`?...`)".to_owned());
+        return Err(Some("a base URL has no query (`?...`)"));
     }
     // A port that is no number up to 65535 is not noticed by the parser.
     let has_port = authority.as_str().len() > authority.host().len();
     if authority.host().is_empty() || (has_port && authority.port_u16().is_none()) {
-        return Err(unexpected(expected, node));
+        return Err(None);
     }
     Ok(uri)
 }

@@ -1,10 +1,14 @@
 //! Asks upstreams in the background which models they have. No request waits for it, and an upstream that is down
-//! keeps the models that it had.
+//! keeps the models that it had. Here is also what has everything asked at once: the registries of endpoints, then
+//! the upstreams.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -12,7 +16,8 @@ use super::attempt::{head, outgoing};
 use super::failure;
 use super::provider::Provider;
 use super::reload::Gateway;
-use crate::config::{ModelInfo, Prices};
+use super::snapshot::Snapshot;
+use crate::config::{self, ModelInfo, Prices};
 use crate::error::{Cause, Error};
 use crate::plugin::{Call, Encoded, Operation, RequestBody};
 use crate::upstream::RetryHint;
@@ -30,6 +35,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LARGEST_LIST: usize = 8 << 20;
 const MOST_MODELS: usize = 10_000;
 const MOST_MODALITIES: usize = 16;
+
+/// How many upstreams are asked at the same time, and how long all of them together may take, when somebody waits.
+const AT_ONCE: usize = 16;
+const ALL: Duration = Duration::from_secs(30);
 
 /// The list in the form of the OpenAI API.
 #[derive(Deserialize)]
@@ -78,9 +87,96 @@ impl From<Entry> for ModelInfo {
 /// Starts to ask the upstream of this provider, if the operator wants that. Ends when no snapshot has the
 /// provider any more.
 pub(super) fn start(gateway: &Arc<Gateway>, provider: &Provider) {
-    let config = provider.config();
-    if config.discover && provider.supports(Operation::Models) {
+    if can_be_asked(provider) {
         tokio::spawn(keep_asking(Arc::downgrade(gateway), provider.clone()));
+    }
+}
+
+fn can_be_asked(provider: &Provider) -> bool {
+    provider.config().discover && provider.supports(Operation::Models)
+}
+
+/// What was found for one provider.
+#[derive(Debug)]
+pub struct Discovered {
+    /// Its name.
+    pub provider: String,
+    /// Where its endpoints come from, as the configuration calls it; none of a provider with one `base_url`.
+    pub registry: Option<&'static str>,
+    /// Its endpoints, if they are several.
+    pub endpoints: Vec<FoundEndpoint>,
+    /// The models that it has, as far as they are known, those of all endpoints together.
+    pub models: Vec<String>,
+    /// What did not answer, and why. What was known of it before still holds.
+    pub errors: Vec<String>,
+}
+
+/// One endpoint of a provider.
+#[derive(Debug)]
+pub struct FoundEndpoint {
+    /// The provider's name and the endpoint's.
+    pub name: String,
+    /// What is said of it.
+    pub member: config::Member,
+    /// The models that it has, as far as they are known.
+    pub models: Vec<String>,
+}
+
+/// Asks all registries, and then all upstreams, at once, and tells what there is by then.
+pub(super) async fn ask_all(gateway: &Arc<Gateway>) -> Vec<Discovered> {
+    let before = gateway.snapshot();
+    let asking = before.providers().iter().filter_map(|provider| {
+        let source = Arc::clone(provider.source()?);
+        let label = provider.label();
+        Some(async move { (label, source.ask().await.err()) })
+    });
+    let mut errors: Vec<(String, String)> = join_all(asking).await.into_iter().filter_map(failure_of).collect();
+    // The endpoints may be others by now.
+    let snapshot = gateway.snapshot();
+    let upstreams: Vec<Provider> = snapshot.callable().filter(|provider| can_be_asked(provider)).cloned().collect();
+    errors.extend(ask_upstreams(upstreams).await.into_iter().filter_map(failure_of));
+    snapshot.providers().iter().map(|provider| found(&snapshot, provider, &errors)).collect()
+}
+
+/// Asks these upstreams for their models. Gives the name of each, and why it did not answer, if it did not.
+async fn ask_upstreams(upstreams: Vec<Provider>) -> Vec<(String, Option<String>)> {
+    let mut silent: BTreeSet<String> = upstreams.iter().map(Provider::label).collect();
+    let asking = stream::iter(upstreams).map(async |provider| {
+        let models = discover(&provider).await.map(|models| provider.set_discovered(models));
+        (provider.label(), models.err().map(|error| error.message))
+    });
+    let answers = asking.buffer_unordered(AT_ONCE).take_until(tokio::time::sleep(ALL));
+    let mut answers: Vec<(String, Option<String>)> = answers.collect().await;
+    for (label, _) in &answers {
+        silent.remove(label);
+    }
+    let late = format!("not asked within {} s", ALL.as_secs());
+    answers.extend(silent.into_iter().map(|label| (label, Some(late.clone()))));
+    answers
+}
+
+fn failure_of((label, error): (String, Option<String>)) -> Option<(String, String)> {
+    Some((label, error?))
+}
+
+fn found(snapshot: &Snapshot, provider: &Provider, errors: &[(String, String)]) -> Discovered {
+    let ids = |models: Vec<ModelInfo>| models.into_iter().map(|model| model.id).collect::<Vec<_>>();
+    let endpoints = snapshot.members(provider.name()).iter().filter_map(|member| {
+        let (name, models) = (member.label(), ids(member.models()));
+        Some(FoundEndpoint { name, member: member.member()?.clone(), models })
+    });
+    let name = provider.name();
+    let is_own = |label: &str| label == name || label.strip_prefix(name).is_some_and(|rest| rest.starts_with('@'));
+    Discovered {
+        provider: name.to_owned(),
+        registry: provider.config().endpoints.as_ref().map(config::Endpoints::kind),
+        endpoints: endpoints.collect(),
+        models: ids(snapshot.models_of(provider)),
+        errors: errors
+            .iter()
+            .filter(|(label, _)| is_own(label))
+            .map(|(label, error)| format!("{label}: {error}"))
+            .collect(),
     }
 }
 
@@ -101,15 +197,15 @@ async fn keep_asking(gateway: Weak<Gateway>, first: Provider) {
         let Some(gateway) = gateway.upgrade() else { return };
         // The plugin may have been replaced in the meantime, or the provider changed, which starts a task of its own.
         let current = gateway.snapshot();
-        match current.provider(provider.name()) {
-            Some(current) if current.shares_upstream(&provider) => provider = current.clone(),
-            _ => return,
+        match current.current(&provider) {
+            Some(current) => provider = current.clone(),
+            None => return,
         }
     }
 }
 
 fn report(provider: &Provider, error: &Error) {
-    let (name, detail) = (provider.name(), error.detail.as_deref().unwrap_or_default());
+    let (name, detail) = (provider.label(), error.detail.as_deref().unwrap_or_default());
     // Absence is what is to be expected of a provider that is only looked for.
     if provider.config().optional {
         tracing::debug!(provider = name, detail, "the models are not known: {error}");

@@ -7,8 +7,10 @@ mod attempt;
 mod discovery;
 mod dropped;
 mod embeddings;
+mod endpoints;
 mod failure;
 mod media;
+mod members;
 mod ongoing;
 mod plan;
 mod policy;
@@ -23,6 +25,7 @@ mod stream;
 mod work;
 
 pub use account::Account;
+pub use discovery::{Discovered, FoundEndpoint};
 pub use provider::Provider;
 pub use reload::{Gateway, Reloaded, StartError};
 pub use request::{Answer, Request, answer};

@@ -12,9 +12,9 @@ use super::request::Request;
 use super::retry::Step;
 use super::route::{Route, Target};
 use super::work;
-use crate::chat;
+use crate::chat::{estimate, last_text};
 use crate::error::Error;
-use crate::plugin::{Breaker, Candidate, Entry, Header, Health, PlannedAttempt, Prices, RoutingRequest};
+use crate::plugin::{Breaker, Candidate, Entry, Header, Health, Operation, PlannedAttempt, Prices, RoutingRequest};
 use crate::standing;
 
 /// The plan where there is nothing to decide.
@@ -25,6 +25,9 @@ const TAGS: HeaderName = HeaderName::from_static("x-weir-tags");
 
 /// Headers that begin so are for policies.
 const FOR_POLICIES: &str = "x-weir-";
+
+/// How many endpoints of one provider are asked for one request.
+const MOST_ENDPOINTS: usize = 4;
 
 /// Limits of what a policy is shown of what a client controls.
 const MOST_TAGS: usize = 32;
@@ -37,8 +40,8 @@ const LONGEST_TEXT: usize = 16 << 10;
 /// No target can do what is asked for, or the policy refuses the request.
 pub(super) async fn make(route: &Route, request: &Request<'_>) -> Result<Cow<'static, [Step]>, Error> {
     let Some(policy) = &route.policy else {
-        // Whoever carries the plan out says what is missing if that target cannot do it.
-        return Ok(Cow::Borrowed(&ONLY));
+        // Whoever carries the plan out says what is missing if a target cannot do it.
+        return Ok(if route.targets.len() == 1 { Cow::Borrowed(&ONLY) } else { Cow::Owned(in_turn(&route.targets)) });
     };
     let able: Vec<usize> = (0..route.targets.len())
         .filter(|index| work::can_do(&route.targets[*index].provider, request.operation))
@@ -54,6 +57,14 @@ pub(super) async fn make(route: &Route, request: &Request<'_>) -> Result<Cow<'st
         None => by_priority(&route.targets, &able),
     };
     Ok(Cow::Owned(steps))
+}
+
+/// Endpoints of one provider: the preferred ones first, and of those any. A few are enough for one request.
+fn in_turn(targets: &[Target]) -> Vec<Step> {
+    let mut order: Vec<usize> = (0..targets.len()).collect();
+    fastrand::shuffle(&mut order);
+    order.sort_by_key(|index| targets[*index].priority);
+    order.into_iter().take(MOST_ENDPOINTS).map(|target| Step { target, ..Step::default() }).collect()
 }
 
 /// The order of priority, which needs no plugin.
@@ -131,7 +142,7 @@ fn shown(route: &Route, request: &Request<'_>, wants_text: bool) -> RoutingReque
         answer_tokens: peek.max_tokens,
         tools: count(peek.tools),
         images: count(peek.images),
-        text: if wants_text { chat::last_text::of_user(&request.body, LONGEST_TEXT) } else { None },
+        text: if wants_text { last_text::of_user(&request.body, LONGEST_TEXT) } else { None },
         now_ms: milliseconds(now),
         entropy: fastrand::u64(..),
     }
@@ -139,8 +150,9 @@ fn shown(route: &Route, request: &Request<'_>, wants_text: bool) -> RoutingReque
 
 /// About how many tokens the prompt has.
 fn prompt_tokens(request: &Request<'_>) -> u64 {
-    let bytes = if request.peek.text_bytes > 0 { request.peek.text_bytes } else { request.body.len() };
-    bytes as u64 / 4
+    // Other documents are not canonical; four bytes a token are near enough to choose by.
+    let guess = request.body.len() as u64 / 4;
+    if request.operation == Operation::Chat { estimate::prompt_tokens(&request.body).unwrap_or(guess) } else { guess }
 }
 
 fn tags(headers: &HeaderMap) -> Vec<String> {

@@ -7,12 +7,13 @@ use arc_swap::ArcSwap;
 use hyper::header::HeaderName;
 use tokio::time::Instant;
 
+use super::endpoints::Source;
 use crate::config::{self, Limits, ModelInfo, Place, PluginLimits, Retries, Timeouts, UnsupportedParameters};
 use crate::error::{Cause, Error};
 use crate::plugin::{self, Generation, LoadError, Operation, ProviderPlugin};
 use crate::standing::{Budget, Checks, Standing};
 use crate::telemetry::{Metrics, ProviderMetrics};
-use crate::upstream::{AwsCredentials, Endpoint, EndpointOptions, RateLimit};
+use crate::upstream::{AwsCredentials, Endpoint, EndpointOptions, RateLimit, Registry};
 
 /// Models of one provider whose standing is kept apart. Clients choose the names, so there has to be an end: what is
 /// over shares one standing.
@@ -36,11 +37,15 @@ struct Inner {
     operations: Vec<Operation>,
     rate_limits: Vec<(String, RateLimit)>,
     upstream: Arc<Upstream>,
+    /// What is said of the endpoint, if this is a member of a group.
+    member: Option<config::Member>,
 }
 
 /// What outlives a change of the plugin: connections, the retry budget, the figures, the models that were found.
 struct Upstream {
     endpoint: Option<Endpoint>,
+    /// Where the endpoints of a group come from.
+    source: Option<Arc<Source>>,
     retry_budget: Budget,
     hedge_budget: Budget,
     metrics: ProviderMetrics,
@@ -109,23 +114,59 @@ impl Provider {
             }
         };
         let kept = before.filter(|before| before.0.config == *config).map(|before| Arc::clone(&before.0.upstream));
-        let now = Instant::now();
         let upstream = match kept {
             Some(upstream) => upstream,
-            None => Arc::new(Upstream {
-                endpoint: endpoint(config).map_err(|error| BuildError::new(config, Unusable::Upstream(error)))?,
-                retry_budget: Budget::of_retries(&config.retries, now),
-                hedge_budget: Budget::of_hedges(&config.standing.hedging, now),
-                metrics: metrics.provider(&config.name),
-                standings: ArcSwap::default(),
-                checks: Arc::new(Checks::new(config.standing.health_checks.clone())),
-                discovered: OnceLock::new(),
-            }),
+            None => {
+                let upstream = Upstream::new(config, metrics.provider(&config.name));
+                Arc::new(upstream.map_err(|error| BuildError::new(config, Unusable::Upstream(error)))?)
+            }
         };
         let operations = operations(config, &plugin);
         let rate_limits = plugin.abilities().rate_limits.iter().map(rate_limit).collect();
         let (config, limits) = (config.clone(), limits.clone());
-        Ok(Self(Arc::new(Inner { config, limits, plugin, operations, rate_limits, upstream })))
+        Ok(Self(Arc::new(Inner { config, limits, plugin, operations, rate_limits, upstream, member: None })))
+    }
+
+    /// Makes the member of this group that one of its endpoints is, taking over from the one before at the same place.
+    pub(super) fn member_at(&self, member: &config::Member, before: Option<&Self>) -> Result<Self, String> {
+        let config = self.0.config.at(member);
+        let kept = before.filter(|before| before.0.config == config).map(|before| Arc::clone(&before.0.upstream));
+        let upstream = match kept {
+            Some(upstream) => upstream,
+            // The figures of the members are those of the group: labels come from the configuration alone.
+            None => Arc::new(Upstream::new(&config, self.metrics().clone())?),
+        };
+        let Inner { limits, plugin, operations, rate_limits, .. } = &*self.0;
+        Ok(Self(Arc::new(Inner {
+            config,
+            limits: limits.clone(),
+            plugin: Arc::clone(plugin),
+            operations: operations.clone(),
+            rate_limits: rate_limits.clone(),
+            upstream,
+            member: Some(member.clone()),
+        })))
+    }
+
+    /// Whether its endpoints are several or come and go: see `members`.
+    pub fn is_group(&self) -> bool {
+        self.0.config.endpoints.is_some()
+    }
+
+    /// What the list or the registry says of this endpoint, if it is a member of a group.
+    pub fn member(&self) -> Option<&config::Member> {
+        self.0.member.as_ref()
+    }
+
+    /// Its name, and after an `@` that of the endpoint, if it is a member of a group. For operators.
+    pub fn label(&self) -> String {
+        let name = self.name();
+        self.member().map_or_else(|| name.to_owned(), |member| format!("{name}@{}", member.label()))
+    }
+
+    /// The registry that a group's endpoints come from, if they do.
+    pub(super) fn source(&self) -> Option<&Arc<Source>> {
+        self.0.upstream.source.as_ref()
     }
 
     /// Its name in the configuration.
@@ -226,6 +267,12 @@ impl Provider {
     pub(super) fn endpoint(&self) -> Result<&Endpoint, Error> {
         self.0.upstream.endpoint.as_ref().ok_or_else(|| {
             let name = self.name();
+            if self.is_group() {
+                let message = format!("The provider `{name}` has no endpoint at present. Try again later.");
+                let error = Error::new(Cause::Unavailable, message).with_code("no_endpoint");
+                let reason = self.source().and_then(|source| source.error());
+                return error.with_detail(reason.unwrap_or_else(|| "its registry has none".to_owned()));
+            }
             let message = format!("The provider `{name}` has no `base_url`, but its plugin wants to call an upstream.");
             Error::new(Cause::Internal, message)
         })
@@ -288,6 +335,32 @@ impl Provider {
             error.detail = error.detail.map(|detail| detail.replace(secret, "***"));
         }
         error
+    }
+}
+
+impl Upstream {
+    fn new(config: &config::Provider, metrics: ProviderMetrics) -> Result<Self, String> {
+        let source = match &config.endpoints {
+            None => None,
+            Some(endpoints) => {
+                // What the endpoints will have in common is looked at now, and not when the first of them appears.
+                endpoint(&config.at(&config::Member::new(hyper::Uri::from_static("https://endpoint.invalid"))))?;
+                let registry = Registry::new(endpoints, config.timeouts.connect);
+                let registry = registry.map_err(|error| format!("its registry cannot be asked: {error}"))?;
+                registry.map(|registry| Arc::new(Source::new(registry)))
+            }
+        };
+        let now = Instant::now();
+        Ok(Self {
+            endpoint: endpoint(config)?,
+            source,
+            retry_budget: Budget::of_retries(&config.retries, now),
+            hedge_budget: Budget::of_hedges(&config.standing.hedging, now),
+            metrics,
+            standings: ArcSwap::default(),
+            checks: Arc::new(Checks::new(config.standing.health_checks.clone())),
+            discovered: OnceLock::new(),
+        })
     }
 }
 

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
-use super::discovery;
+use super::discovery::Discovered;
 use super::policy::Policy;
 use super::provider::{BuildError, Provider, Unusable};
 use super::snapshot::Snapshot;
+use super::{discovery, endpoints};
 use crate::config::{self, Config, Source};
 use crate::plugin::{Generation, Library, LoadError, PluginState, Sandbox};
 use crate::telemetry::Metrics;
@@ -66,16 +67,15 @@ impl Gateway {
         let fetcher = fetcher(&config, None).map_err(StartError::Fetcher)?;
         let gateway = Arc::new(Self {
             plugins: ArcSwap::from_pointee(library.states()),
-            snapshot: ArcSwap::from_pointee(built.snapshot(config, fetcher)),
+            snapshot: ArcSwap::from_pointee(built.snapshot(config, fetcher, None)),
             library: Mutex::new(library),
             config_error: ArcSwap::default(),
             metrics,
             source,
         });
         gateway.report_plugins();
-        for provider in gateway.snapshot().providers() {
-            discovery::start(&gateway, provider);
-        }
+        gateway.follow(None);
+        endpoints::first_answers(&gateway.snapshot()).await;
         Ok(gateway)
     }
 
@@ -97,6 +97,11 @@ impl Gateway {
     /// Why the configuration as it stands now does not serve, if it does not.
     pub fn config_error(&self) -> Option<String> {
         (**self.config_error.load()).clone()
+    }
+
+    /// Asks all registries for endpoints and all upstreams for models, at once.
+    pub async fn discover(self: &Arc<Self>) -> Vec<Discovered> {
+        discovery::ask_all(self).await
     }
 
     /// Reads configuration and plugins anew and swaps in what is good.
@@ -143,15 +148,30 @@ impl Gateway {
     ) -> Result<(), String> {
         let built = build(config, library, &self.metrics, Some(before)).await.map_err(|errors| list(&errors))?;
         let fetcher = fetcher(config, Some(before))?;
-        self.swap(before, built.snapshot(Arc::clone(config), fetcher));
+        self.swap(before, built.snapshot(Arc::clone(config), fetcher, Some(before)));
         Ok(())
+    }
+
+    /// Swaps in what comes of the snapshot that serves, if anything does. It is one reload among the others.
+    pub(super) async fn replace(self: &Arc<Self>, change: impl FnOnce(&Snapshot) -> Option<Snapshot>) {
+        let _others_wait = self.library.lock().await;
+        let before = self.snapshot();
+        if let Some(after) = change(&before) {
+            self.swap(&before, after);
+        }
     }
 
     fn swap(self: &Arc<Self>, before: &Snapshot, after: Snapshot) {
         self.snapshot.store(Arc::new(after));
-        for provider in self.snapshot().providers() {
-            let is_new = before.provider(provider.name()).is_none_or(|before| !before.shares_upstream(provider));
-            if is_new {
+        self.follow(Some(before));
+    }
+
+    /// Begins to ask for the endpoints and the models of the providers that are new.
+    fn follow(self: &Arc<Self>, before: Option<&Snapshot>) {
+        let after = self.snapshot();
+        endpoints::start(self, before, &after);
+        for provider in after.callable() {
+            if before.and_then(|before| before.current(provider)).is_none() {
                 discovery::start(self, provider);
             }
         }
@@ -191,8 +211,8 @@ struct Built {
 }
 
 impl Built {
-    fn snapshot(self, config: Arc<Config>, fetcher: Arc<Fetcher>) -> Snapshot {
-        Snapshot::new(config, self.providers, self.policies, fetcher)
+    fn snapshot(self, config: Arc<Config>, fetcher: Arc<Fetcher>, before: Option<&Snapshot>) -> Snapshot {
+        Snapshot::new(config, self.providers, self.policies, fetcher, before)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::members::Groups;
 use super::policy::Policy;
 use super::provider::Provider;
 use super::route::{Route, Target};
@@ -27,11 +28,12 @@ impl Routes {
     pub(super) fn new(
         models: &[config::Model],
         providers: &[Provider],
+        groups: &Groups,
         policies: &HashMap<String, Arc<Policy>>,
     ) -> Self {
         let mut routes = Self::default();
         for model in models {
-            let targets = targets(model, providers);
+            let targets = targets(model, providers, groups);
             let (policy, headers) = (policies.get(&model.name).cloned(), model.headers.clone());
             let route = Arc::new(Route { targets, policy, headers });
             for alias in &model.aliases {
@@ -47,12 +49,13 @@ impl Routes {
     }
 }
 
-/// All that a model leads to, in the order of the configuration.
-fn targets(model: &config::Model, providers: &[Provider]) -> Vec<Target> {
+/// All that a model leads to, in the order of the configuration. A group stands for its members.
+fn targets(model: &config::Model, providers: &[Provider], groups: &Groups) -> Vec<Target> {
     let mut targets = Vec::new();
     for (place, target) in (0..).zip(&model.targets) {
-        let members = providers.iter().filter(|provider| provider.name() == target.provider);
-        targets.extend(members.map(|provider| Target::configured(provider, target, place)));
+        let Some(provider) = providers.iter().find(|provider| provider.name() == target.provider) else { continue };
+        let able = groups.able(provider, &target.model);
+        targets.extend(able.into_iter().map(|provider| Target::configured(provider, target, place)));
     }
     targets
 }
@@ -62,23 +65,29 @@ impl Snapshot {
     /// provider has.
     pub(super) fn resolve(&self, name: &str) -> Result<Arc<Route>, Error> {
         if let Some(route) = self.routes().named.get(name) {
-            return served(Arc::clone(route), name);
+            return Ok(Arc::clone(route));
         }
         if let Some((prefix, model)) = name.split_once('/')
             && !model.is_empty()
             && let Some(provider) = self.provider(prefix)
         {
-            return Ok(Arc::new(Route::to(Target::of(provider, model))));
+            return Ok(Arc::new(self.direct(provider, model)));
         }
         for (model, route) in &self.routes().wildcards {
             if let Some(matched) = model.matched(name) {
-                return served(Arc::new(route.filled_in(matched)), name);
+                return Ok(Arc::new(route.filled_in(matched)));
             }
         }
-        match self.providers().iter().find(|provider| provider.has_model(name)) {
-            Some(provider) => Ok(Arc::new(Route::to(Target::of(provider, name)))),
+        match self.providers().iter().find(|provider| self.has_model(provider, name)) {
+            Some(provider) => Ok(Arc::new(self.direct(provider, name))),
             None => Err(self.unknown(name)),
         }
+    }
+
+    /// The route to a model of a provider of which nothing else is configured.
+    fn direct(&self, provider: &Provider, model: &str) -> Route {
+        let able = self.groups().able(provider, model);
+        Route::to(able.into_iter().map(|provider| Target::of(provider, model)).collect())
     }
 
     fn unknown(&self, name: &str) -> Error {
@@ -98,15 +107,6 @@ impl Snapshot {
         let message = format!("The model `{name}` does not exist. {hint}");
         Error::new(Cause::NotFound, message).with_code("model_not_found").with_param("model")
     }
-}
-
-/// A route that leads somewhere: endpoints that are looked for may all be gone.
-fn served(route: Arc<Route>, name: &str) -> Result<Arc<Route>, Error> {
-    if route.targets.is_empty() {
-        let message = format!("No endpoint of the model `{name}` is known at the moment. Try again later.");
-        return Err(Error::new(Cause::Unavailable, message).with_code("no_endpoints").retryable(None));
-    }
-    Ok(route)
 }
 
 /// How similar two names are. A name without its provider counts as much as the whole.

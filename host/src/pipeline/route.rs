@@ -36,7 +36,7 @@ struct Changes {
 pub(super) struct Route {
     /// At least one.
     pub(super) targets: Vec<Target>,
-    /// `None` if there is nothing to decide.
+    /// `None` if there is nothing to decide: there is one, or they are endpoints of one provider.
     pub(super) policy: Option<Arc<Policy>>,
     /// Headers of the client's that the policy may see, besides those that begin with `x-weir-`.
     pub(super) headers: Vec<HeaderName>,
@@ -46,7 +46,9 @@ impl Target {
     /// A model of a provider about which nothing is configured.
     pub(super) fn of(provider: &Provider, model: &str) -> Self {
         let (provider, model) = (provider.clone(), model.to_owned());
-        Self { standing: provider.standing(&model), provider, model, place: 0, priority: 0, changes: None }
+        // Of the members of a group those come first that its list or registry prefers.
+        let priority = provider.member().map_or(0, |member| member.priority.into());
+        Self { standing: provider.standing(&model), provider, model, place: 0, priority, changes: None }
     }
 
     /// What one entry of a configured list leads to at this provider.
@@ -83,9 +85,9 @@ impl Target {
 }
 
 impl Route {
-    /// A route to one target, with nothing to decide.
-    pub(super) fn to(target: Target) -> Self {
-        Self { targets: vec![target], policy: None, headers: Vec::new() }
+    /// A route to targets of which it does not matter who serves.
+    pub(super) fn to(targets: Vec<Target>) -> Self {
+        Self { targets, policy: None, headers: Vec::new() }
     }
 
     /// The same route for a name that a wildcard has matched.

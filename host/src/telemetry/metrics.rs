@@ -35,6 +35,8 @@ struct Inner {
     failovers: IntCounterVec,
     hedges: IntCounterVec,
     policy_fallbacks: IntCounterVec,
+    discovery_errors: IntCounterVec,
+    endpoints: IntGaugeVec,
     config_reloads: IntCounterVec,
     plugin_calls: IntCounterVec,
     plugin_seconds: HistogramVec,
@@ -87,6 +89,9 @@ impl Metrics {
             "Requests that kept to the order of priority because their policy failed.",
             &["policy"],
         );
+        let discovery_errors =
+            make.counters("weir_discovery_errors_total", "Registries that did not answer.", &["provider"]);
+        let endpoints = make.gauges("weir_discovered_endpoints", "Endpoints that registries have.", &["provider"]);
         let config_reloads = make.counters("weir_config_reloads_total", "Reloads of a changed file.", &["outcome"]);
         let plugin_calls =
             make.counters("weir_plugin_calls_total", "Calls of plugins.", &["plugin", "function", "outcome"]);
@@ -118,6 +123,8 @@ impl Metrics {
             failovers,
             hedges,
             policy_fallbacks,
+            discovery_errors,
+            endpoints,
             config_reloads,
             plugin_calls,
             plugin_seconds,
@@ -206,6 +213,16 @@ impl Metrics {
     pub fn count_config_reload(&self, succeeded: bool) {
         let outcome = if succeeded { "ok" } else { "error" };
         self.0.config_reloads.with_label_values(&[outcome]).inc();
+    }
+
+    /// Counts a registry that did not answer.
+    pub fn count_discovery_error(&self, provider: &str) {
+        self.0.discovery_errors.with_label_values(&[provider]).inc();
+    }
+
+    /// Notes how many endpoints a provider has by its registry.
+    pub fn set_endpoints(&self, provider: &str, count: usize) {
+        self.0.endpoints.with_label_values(&[provider]).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Counts a plugin's file that could not be loaded.
@@ -455,6 +472,8 @@ mod tests {
         plugin.set_generation(7);
         metrics.count_plugin_reload_error("acme");
         metrics.count_config_reload(true);
+        metrics.count_discovery_error("acme");
+        metrics.set_endpoints("acme", 5);
         let text = metrics.render();
         for line in [
             r#"llm_proxy_requests_total{endpoint="/v1/chat/completions",provider="acme",status="200"} 1"#,
@@ -474,6 +493,8 @@ mod tests {
             r#"weir_plugin_generation{plugin="acme"} 7"#,
             r#"weir_plugin_reload_errors_total{plugin="acme"} 1"#,
             r#"weir_config_reloads_total{outcome="ok"} 1"#,
+            r#"weir_discovery_errors_total{provider="acme"} 1"#,
+            r#"weir_discovered_endpoints{provider="acme"} 5"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }

@@ -1,5 +1,5 @@
-//! The only place that talks to providers: pooled connections, credentials, decompression, and the cutting of streams
-//! into events.
+//! The only place that talks to providers, and to the registries that know where they are: pooled connections,
+//! credentials, decompression, and the cutting of streams into events.
 //!
 //! It knows HTTP and nothing of what is said over it: not which provider it talks to, not what a document means, not
 //! that there are plugins. It sets no deadline for a whole call and makes no second attempt: see `pipeline`.
@@ -20,6 +20,7 @@ mod incoming;
 mod lanes;
 mod path;
 mod rate_limits;
+mod registry;
 mod request;
 mod retry_after;
 mod sigv4;
@@ -29,11 +30,12 @@ mod waits;
 
 pub use credential::{AwsCredentials, Credential, Secret};
 pub use encoding::{DecodeError, Encoding, decode_all};
-pub use endpoint::{BuildError, Endpoint, EndpointOptions};
+pub use endpoint::{BuildError as EndpointBuildError, Endpoint, EndpointOptions};
 pub use events::{Batch, Events};
 pub use fetch::{FetchOptions, Fetcher, MOST_URLS, Media};
 pub use framing::{Event, Framing, Trailing};
 pub use incoming::Incoming;
 pub use rate_limits::{RateLimit, normalised as normalised_rate_limits};
+pub use registry::{Listing, MOST_ENDPOINTS, Registry, RegistryError, Watch};
 pub use request::Outgoing;
 pub use retry_after::RetryHint;
