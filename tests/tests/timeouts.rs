@@ -1,9 +1,19 @@
 //! Upstreams that hang, at every point where one can: the client has an answer after the configured time, the
 //! upstream's connection is closed, and a stream that lives is not cut.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http_body_util::BodyExt;
+use http_body_util::combinators::BoxBody;
+use hyper::Request;
+use hyper::body::{Body, Frame};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use weir_tests::{Config, Dialect, Gate, Gateway, Provider, Raw, Script, Step, Upstream, bounded, chat, reply};
 
 /// Both dialects, streamed and not.
@@ -189,4 +199,76 @@ async fn a_request_body_that_stops_is_answered_and_closed() {
         assert!(answer.contains("\"error\""), "{answer}");
     }
     assert!(upstream.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_request_body_that_trickles_is_answered_at_its_total_limit_and_closed() {
+    let upstream = Upstream::choosing(Dialect::OpenAi.answering("good")).await;
+    let config = Config::of(Dialect::OpenAi, &upstream).set("/client_timeouts/body_total", "500ms".into());
+    let gateway = Gateway::start(&config).await;
+    for (framing, piece) in [("content-length: 100000", " "), ("transfer-encoding: chunked", "1\r\n \r\n")] {
+        let begun = Instant::now();
+        let (mut reading, mut writing) = gateway.raw().await.into_inner().into_split();
+        let key = weir_tests::KEY;
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\
+             content-type: application/json\r\n{framing}\r\n\r\n"
+        );
+        writing.write_all(head.as_bytes()).await.unwrap();
+        let trickling = tokio::spawn(async move {
+            let mut clock = tokio::time::interval(Duration::from_millis(50));
+            while writing.write_all(piece.as_bytes()).await.is_ok() {
+                clock.tick().await;
+            }
+        });
+        let mut answer = Vec::new();
+        // Whoever goes on sending may be cut off after the answer.
+        let _ = bounded("the gateway closes the connection", reading.read_to_end(&mut answer)).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 408"), "{framing}: {answer:?}");
+        assert!(answer.contains("\"type\":\"invalid_request_error\"") && answer.contains("body_total"), "{answer}");
+        assert!(begun.elapsed() >= Duration::from_millis(500));
+        trickling.abort();
+    }
+    assert!(upstream.requests().is_empty());
+}
+
+/// A body that gives a byte of white space now and then, or never.
+struct Trickle(Option<tokio::time::Interval>);
+
+impl Body for Trickle {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(clock) = &mut self.get_mut().0 else { return Poll::Pending };
+        ready!(clock.poll_tick(context));
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b" ")))))
+    }
+}
+
+#[tokio::test]
+async fn a_slow_body_over_http2_is_answered_and_the_connection_goes_on() {
+    let upstream = Upstream::choosing(Dialect::OpenAi.answering("good")).await;
+    let config = Config::of(Dialect::OpenAi, &upstream).set("/client_timeouts/body_total", "1s".into());
+    let gateway = Gateway::start(&config.set("/client_timeouts/body", "500ms".into())).await;
+    let stream = TokioIo::new(gateway.raw().await.into_inner());
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut ask = async |body: BoxBody<Bytes, Infallible>| {
+        let request = Request::post("http://x/v1/chat/completions").header("content-type", "application/json");
+        let request = request.header("authorization", format!("Bearer {}", weir_tests::KEY)).body(body).unwrap();
+        let answer = bounded("an answer over HTTP/2", sender.send_request(request)).await.unwrap();
+        let status = answer.status().as_u16();
+        (status, String::from_utf8_lossy(&answer.into_body().collect().await.unwrap().to_bytes()).into_owned())
+    };
+    let trickle = Trickle(Some(tokio::time::interval(Duration::from_millis(50))));
+    for (body, expected) in [(trickle, "longer than 1 s"), (Trickle(None), "stopped arriving")] {
+        let (status, text) = ask(body.boxed()).await;
+        assert_eq!(status, 408, "{text}");
+        assert!(text.contains(expected), "{text}");
+    }
+    let (status, text) = ask(http_body_util::Full::new(chat::request("x").to_string().into()).boxed()).await;
+    assert_eq!(status, 200, "{text}");
+    connection.abort();
 }

@@ -74,7 +74,12 @@ async fn read<'a>(
     key: Option<&'a Key>,
 ) -> Result<pipeline::Request<'a>, Error> {
     let config = snapshot.config();
-    let (headers, body) = body::read(request, config.limits.body_bytes).await?;
+    let limits = body::Limits {
+        bytes: config.limits.body_bytes,
+        pause: config.client_timeouts.body,
+        total: config.client_timeouts.body_total,
+    };
+    let (headers, body) = body::read(request, &limits).await?;
     let default_model = config.default_model.as_deref();
     let peek = match offer.operation {
         Operation::Chat => Peek::chat(&body, default_model)?,

@@ -10,6 +10,7 @@
 
 mod access;
 mod aws;
+mod ca_file;
 mod condense;
 mod document;
 mod endpoints;
@@ -43,6 +44,7 @@ use std::path::{Path, PathBuf};
 
 pub use access::{Cors, Key, KeySecret, Origins};
 pub use aws::Aws;
+pub use ca_file::CaFile;
 pub use condense::Condense;
 pub use endpoints::{Consul, DnsSrv, Endpoints, Form, JsonRegistry, Kubernetes, Member, Namespace, Port};
 pub use errors::{Errors, Origin, Place, Problem};
@@ -124,7 +126,7 @@ impl Config {
     /// Every file and folder whose content this configuration depends on: what to watch for a reload.
     pub fn files(&self) -> Vec<PathBuf> {
         let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
-        let authorities = self.providers.iter().filter_map(|provider| provider.ca_file.as_ref());
+        let authorities = self.providers.iter().filter_map(|provider| Some(&provider.ca_file.as_ref()?.path));
         let mut files: Vec<PathBuf> =
             self.file.iter().chain([&self.plugins.path]).chain(tls).chain(authorities).cloned().collect();
         files.sort();

@@ -1,12 +1,13 @@
 //! A provider: an account at an upstream, spoken to through a plugin.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hyper::Uri;
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::Environment;
 use super::aws::Aws;
+use super::ca_file::CaFile;
 use super::document::{Node, Value};
 use super::endpoints::{Endpoints, Member};
 use super::errors::{Place, Problems};
@@ -16,7 +17,7 @@ use super::secret::Secret;
 use super::standing::Standing;
 use super::timeouts::{Retries, Timeouts};
 use super::values::{
-    base_url, boolean, checked_header_name, header_name, header_value, one_of, path, secret, text, whole_number,
+    base_url, boolean, checked_header_name, header_name, header_value, one_of, secret, text, whole_number,
 };
 
 /// What a plugin may offer, as the contract calls it.
@@ -69,7 +70,7 @@ pub struct Provider {
     /// The global `breaker`, `concurrency` and so on, with the provider's own over them.
     pub standing: Standing,
     /// Certificates (PEM) to trust besides the public ones. Default none.
-    pub ca_file: Option<PathBuf>,
+    pub ca_file: Option<CaFile>,
     /// Whether the credential may go over plain HTTP to another machine. Default false.
     pub allow_http: bool,
 }
@@ -135,7 +136,7 @@ impl Provider {
                 timeouts: fields.section("timeouts", |fields| Timeouts::read(fields, common.timeouts)),
                 retries: fields.section("retries", |fields| Retries::read(fields, common.retries)),
                 standing: Standing::read(fields, common.standing),
-                ca_file: fields.get("ca_file", path(common.folder)),
+                ca_file: fields.get("ca_file", CaFile::read(common.folder)),
                 allow_http: fields.or("allow_http", boolean, false),
             };
             provider.check_plain_http(fields);

@@ -104,7 +104,7 @@ fn every_key_can_be_set() {
     assert_eq!(provider.timeouts.idle, Duration::from_secs(3600));
     assert_eq!(provider.timeouts.total, Duration::from_secs(600));
     assert_eq!((provider.retries.attempts, config.retries.attempts), (1, 4));
-    assert_eq!(provider.ca_file.as_deref(), Some(Path::new("folder/ca.pem")));
+    assert_eq!(provider.ca_file.as_ref().unwrap().path, Path::new("folder/ca.pem"));
     let files = ["/etc/key.pem", "folder/ca.pem", "folder/components", "folder/tls/cert.pem", "folder/weir.yaml"];
     assert_eq!(config.files(), files.map(PathBuf::from));
 }

@@ -57,6 +57,8 @@ pub struct ClientTimeouts {
     pub header: Duration,
     /// Between two pieces of a request body. Default 30 s.
     pub body: Duration,
+    /// A whole request body, from the end of its head. Default 300 s: 32 MiB by 1 Mbit/s.
+    pub body_total: Duration,
     /// For a client that does not read: how long a write may make no progress. Default 30 s.
     pub write: Duration,
     /// How long a connection may stay open without a request. Default 75 s.
@@ -70,6 +72,7 @@ impl Default for ClientTimeouts {
         Self {
             header: Duration::from_secs(30),
             body: Duration::from_secs(30),
+            body_total: Duration::from_secs(300),
             write: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),
             drain: Duration::from_secs(30),
@@ -83,6 +86,7 @@ impl ClientTimeouts {
         Self {
             header: fields.or("header", duration, base.header),
             body: fields.or("body", duration, base.body),
+            body_total: fields.or("body_total", duration, base.body_total),
             write: fields.or("write", duration, base.write),
             keep_alive: fields.or("keep_alive", duration, base.keep_alive),
             drain: fields.or("drain", duration, base.drain),

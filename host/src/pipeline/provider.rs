@@ -399,7 +399,7 @@ fn endpoint(config: &config::Provider) -> Result<Option<Endpoint>, String> {
         }),
         headers: config.headers.clone(),
         connect_timeout: config.timeouts.connect,
-        ca_file: config.ca_file.clone(),
+        ca_file: config.ca_file.as_ref().map(|file| file.path.clone()),
         pool_idle: POOL_IDLE,
     };
     Endpoint::new(options).map(Some).map_err(|error| error.to_string())

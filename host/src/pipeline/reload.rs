@@ -322,12 +322,15 @@ fn fetcher(config: &Config, before: Option<&Snapshot>) -> Result<Arc<Fetcher>, S
 
 /// Keys of the configuration that a reload cannot change.
 fn only_at_start(before: &Config, after: &Config) -> Vec<&'static str> {
+    // How long a body may take is looked up by each request.
+    let body_total = before.client_timeouts.body_total;
+    let of_connections = config::ClientTimeouts { body_total, ..after.client_timeouts.clone() };
     let changed = [
         ("listen", before.listen != after.listen),
         ("admin_listen", before.admin_listen != after.admin_listen),
         ("plugins.path", before.plugins.path != after.plugins.path),
         ("plugins.cache", before.plugins.cache != after.plugins.cache),
-        ("client_timeouts", before.client_timeouts != after.client_timeouts),
+        ("client_timeouts", before.client_timeouts != of_connections),
         ("tls", before.tls.is_some() != after.tls.is_some()),
         ("log", before.log != after.log),
         ("limits.connections", before.limits.connections != after.limits.connections),
