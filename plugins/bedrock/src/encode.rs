@@ -11,9 +11,9 @@ use weir_plugin::{Call, Encoded, Failure, UpstreamRequest};
 use self::messages::Conversation;
 use self::tools::Tools;
 use crate::family::{Family, Reasoning};
-use crate::object;
 use crate::settings::{Settings, Temperature};
 use crate::wire::{Block, Request};
+use crate::{invoke, object};
 
 /// What an answer has to be told of its request: that the client speaks of functions, not tools.
 pub const LEGACY: &str = "functions";
@@ -22,7 +22,7 @@ pub const LEGACY: &str = "functions";
 const JSON_INSTRUCTION: &str = "Answer with one valid JSON object and nothing else: no explanation, no code fence.";
 
 /// Where `additionalModelRequestFields` stand, which models get as they are.
-const MODEL_FIELDS: &str = "additionalModelRequestFields";
+pub const MODEL_FIELDS: &str = "additionalModelRequestFields";
 
 /// The client's fields that are `inferenceConfig`, those that reasoning may rule out at the end.
 const LIMITS: &str = "max_tokens:maxTokens stop:stopSequences";
@@ -52,14 +52,25 @@ pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<Encoded,
     let tools = Tools::of(&request, &call.model, family, &conversation.calls)?;
     let may_think = !tools.forced && !conversation.calls_without_thinking;
     let parameters = Parameters { settings, call, request: &request, family };
-    let (rest, mut dropped) = parameters.translate(may_think, legacy);
+    let (mut rest, mut dropped) = parameters.translate(may_think, legacy);
     dropped.extend(tools.dropped);
+    let by_invoke = invoke::applies(settings, family);
+    if by_invoke {
+        let (adapted, lacking) = invoke::adapted(rest);
+        rest = adapted;
+        dropped.extend(lacking);
+    }
     let mut system = conversation.system;
     if matches!(request.wanted_json(), Some(WantedJson::Object)) {
         system.push(Block::Text(JSON_INSTRUCTION));
     }
     let body = Request { messages: conversation.turns, system, tool_config: tools.config, rest };
-    let action = if call.stream { "converse-stream" } else { "converse" };
+    let action = match (by_invoke, call.stream) {
+        (false, false) => "converse",
+        (false, true) => "converse-stream",
+        (true, false) => "invoke",
+        (true, true) => "invoke-with-response-stream",
+    };
     let carry = legacy.then(|| LEGACY.to_owned());
     Ok(Encoded::Send(UpstreamRequest { carry, dropped, ..crate::request(call, action, &body)? }))
 }
@@ -169,7 +180,7 @@ fn moved(fields: &mut Map<String, Value>, names: &str) -> Map<String, Value> {
 }
 
 /// Takes an object out, empty if it is not there or something else.
-fn given(fields: &mut Map<String, Value>, name: &str) -> Map<String, Value> {
+pub fn given(fields: &mut Map<String, Value>, name: &str) -> Map<String, Value> {
     match fields.shift_remove(name) {
         Some(Value::Object(given)) => given,
         _ => Map::new(),

@@ -6,6 +6,7 @@
 //!
 //! This crate is not the contract: that is `wit/`, which any language can implement.
 
+pub mod bedrock;
 #[doc(hidden)]
 pub mod bindings;
 mod boxed_decoder;

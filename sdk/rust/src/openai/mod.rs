@@ -32,6 +32,7 @@ mod usage;
 mod writer;
 
 pub use answer::{AnswerMessage, ChatCompletion, Choice, Model, ModelList};
+pub(crate) use base64::base64;
 pub use chunk::{Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta};
 pub use completions::{Completion, CompletionChoice, CompletionRequest};
 pub use data_uri::DataUri;

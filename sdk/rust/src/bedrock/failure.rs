@@ -1,8 +1,8 @@
 //! The errors of Bedrock: by status and header in place of an answer, by name in the middle of a stream.
 
-use weir_plugin::openai;
-use weir_plugin::serde_json::{self, Value};
-use weir_plugin::{Failure, FailureKind, ResponseHead};
+use crate::openai;
+use crate::{Failure, FailureKind, ResponseHead};
+use serde_json::Value;
 
 /// What errors are called, less `Exception` at the end, and the status that they have or would have. The third
 /// is given where there is more to it than the status.
