@@ -49,12 +49,11 @@ pub fn address(settings: &Settings, call: &Call, request: UpstreamRequest) -> Re
     Ok(UpstreamRequest { path, auth, framing, ..request })
 }
 
-/// The path of a method of one of Anthropic's models on Vertex AI. The `@` before a version stays as it is.
+/// The path of a method of one of Anthropic's models on Vertex AI.
 fn vertex(settings: &Settings, model: &str, method: &str) -> String {
-    let segment = |text: &str| path_segment(text).replace("%40", "@");
-    let place = |name: &Option<String>| segment(name.as_deref().unwrap_or_default());
+    let place = |name: &Option<String>| path_segment(name.as_deref().unwrap_or_default());
     let (project, location) = (place(&settings.project), place(&settings.location));
-    let model = segment(model);
+    let model = path_segment(model);
     format!("/v1/projects/{project}/locations/{location}/publishers/anthropic/models/{model}:{method}")
 }
 

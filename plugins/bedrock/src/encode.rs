@@ -4,22 +4,19 @@ mod media;
 mod messages;
 mod tools;
 
-use weir_plugin::openai::{self, ChatRequest, WantedJson};
+use weir_plugin::openai::{self, ChatRequest, JSON_INSTRUCTION, WantedJson};
 use weir_plugin::serde_json::{Map, Value};
 use weir_plugin::{Call, Encoded, Failure, UpstreamRequest};
 
 use self::messages::Conversation;
 use self::tools::Tools;
 use crate::family::{Family, Reasoning};
-use crate::settings::{Settings, Temperature};
+use crate::settings::Settings;
 use crate::wire::{Block, Request};
 use crate::{invoke, object};
 
 /// What an answer has to be told of its request: that the client speaks of functions, not tools.
 pub const LEGACY: &str = "functions";
-
-/// What JSON mode without a schema asks for: Converse has no such mode.
-const JSON_INSTRUCTION: &str = "Answer with one valid JSON object and nothing else: no explanation, no code fence.";
 
 /// Where `additionalModelRequestFields` stand, which models get as they are.
 pub const MODEL_FIELDS: &str = "additionalModelRequestFields";
@@ -117,7 +114,7 @@ impl Parameters<'_> {
         if let Some(temperature) = config.get_mut("temperature")
             && let Some(given) = temperature.as_f64()
         {
-            *temperature = scaled(self.settings.temperature, given).into();
+            *temperature = self.settings.temperature.scaled(given).into();
         }
         let mut dropped = None;
         // Claude refuses to stop at white space.
@@ -191,14 +188,5 @@ pub fn given(fields: &mut Map<String, Value>, name: &str) -> Map<String, Value> 
 fn insert(fields: &mut Map<String, Value>, name: &str, object: Map<String, Value>) {
     if !object.is_empty() {
         fields.insert(name.to_owned(), object.into());
-    }
-}
-
-/// A temperature from 0 to 2, as OpenAI has it, on a scale that ends at 1.
-fn scaled(policy: Temperature, temperature: f64) -> f64 {
-    match policy {
-        Temperature::Clamp => temperature.min(1.0),
-        Temperature::Scale => temperature / 2.0,
-        Temperature::Forward => temperature,
     }
 }

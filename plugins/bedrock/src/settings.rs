@@ -1,6 +1,7 @@
 //! What an operator can set for a provider of this plugin. `README.md` holds the table.
 
 use weir_plugin::Failure;
+use weir_plugin::openai::Temperature;
 use weir_plugin::serde::Deserialize;
 use weir_plugin::serde_json::{Map, Value};
 
@@ -38,19 +39,6 @@ impl Settings {
         }
         Ok(())
     }
-}
-
-/// What becomes of a temperature above 1.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Temperature {
-    /// It becomes 1.
-    #[default]
-    Clamp,
-    /// Every temperature is halved, so that 2 becomes 1.
-    Scale,
-    /// It is sent as it is.
-    Forward,
 }
 
 /// The JSON Schema of [`Settings`].

@@ -29,7 +29,7 @@ pub use bindings::exports::weir::plugin::provider::{
 };
 pub use bindings::weir::plugin::types::{Failure, FailureKind, Header, Operation};
 pub use failure::tells_of_context_length;
-pub use path::path_segment;
+pub use path::{path_segment, path_segments};
 #[doc(hidden)]
 pub use provider::{Configured, DecoderCell};
 pub use provider::{Provider, StreamDecoder};

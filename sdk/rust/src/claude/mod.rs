@@ -19,7 +19,7 @@ mod wire;
 
 pub use self::native::native;
 pub use self::request::chat;
-pub use self::settings::{Cloud, JsonObject, PROPERTIES, Reasoning, Settings, Temperature, Unknown};
+pub use self::settings::{Cloud, JsonObject, PROPERTIES, Reasoning, Settings, Unknown};
 pub use self::thinking::{ClaudeThinking, Effort};
 use crate::{Call, Failure, Operation, RequestBody, StreamDecoder, UpstreamRequest};
 

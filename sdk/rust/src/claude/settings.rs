@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::openai::Temperature;
+
 /// What an operator can choose. Every field has a default. A plugin takes this into its own settings by
 /// `#[serde(flatten)]`, and [`PROPERTIES`] into their schema.
 #[derive(Debug, Clone, Deserialize)]
@@ -48,18 +50,6 @@ pub enum Cloud {
     Vertex,
     /// Bedrock's `InvokeModel`: the path names the model and whether to stream, the body the version and the betas.
     Bedrock,
-}
-
-/// What becomes of a temperature above 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Temperature {
-    /// It becomes 1.
-    Clamp,
-    /// Every temperature is halved, so that 2 becomes 1.
-    Scale,
-    /// It is sent as it is.
-    Forward,
 }
 
 /// What becomes of unknown top-level fields.

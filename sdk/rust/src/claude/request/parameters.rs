@@ -2,14 +2,11 @@
 
 use crate::Failure;
 
-use crate::openai::{ChatRequest, WantedJson};
+use crate::openai::{ChatRequest, JSON_INSTRUCTION, WantedJson};
 use serde_json::{Value, json};
 
-use crate::claude::{ClaudeThinking, Effort, JsonObject, Reasoning, Settings, Temperature, Unknown};
+use crate::claude::{ClaudeThinking, Effort, JsonObject, Reasoning, Settings, Unknown};
 use crate::json::Json;
-
-/// What JSON mode without a schema asks for: Anthropic has no such mode.
-const JSON_INSTRUCTION: &str = "Answer with one valid JSON object and nothing else: no explanation, no code fence.";
 
 /// OpenAI's fields that mean nothing to Anthropic and change nothing that the client would notice, and those that
 /// are translated elsewhere. They are never forwarded.
@@ -78,11 +75,7 @@ pub fn write(json: &mut Json, settings: &Settings, request: &ChatRequest, though
     // A model that thinks refuses to have its sampling changed. A client that asks for both by OpenAI's fields, where
     // reasoning models ignore these, gets the thinking.
     let sampling = |value: Option<Value>| value.filter(|_| !thought.derived).map(|value| value.to_string());
-    let temperature = request.temperature.map(|temperature| match settings.temperature {
-        Temperature::Clamp => temperature.min(1.0),
-        Temperature::Scale => temperature / 2.0,
-        Temperature::Forward => temperature,
-    });
+    let temperature = request.temperature.map(|temperature| settings.temperature.scaled(temperature));
     let fields = [
         ("max_tokens", Some(thought.max_tokens.to_string())),
         ("temperature", sampling(temperature.map(Value::from))),
