@@ -4,6 +4,7 @@ The recordings are not part of this repository. What an answer says is read in `
 gateway's code.
 """
 
+import base64
 import json
 import os
 import re
@@ -58,6 +59,11 @@ class Recording:
         return self.form in ("sse", "ndjson", "eventstream")
 
     @property
+    def asked_to_stream(self):
+        """Whether a stream was asked for, which an error is no sign of."""
+        return self.streamed or "stream" in self.path.rpartition("/")[2].lower()
+
+    @property
     def headers(self):
         """The recorded headers that are the provider's and not the connection's. Some recorders kept none."""
         recorded = {name.lower(): value for name, value in self.meta["response_headers"].items()}
@@ -73,8 +79,20 @@ class Recording:
             lines = self.response.decode("utf-8").splitlines()
             return [json.loads(line) for line in lines if line.strip()]
         if self.form == "eventstream":
-            return [json.loads(payload) | {"event": name} for name, payload in frames(self.response)]
+            return [event_of(name, json.loads(payload)) for name, payload in frames(self.response)]
         return [json.loads(data) for data in server_sent(self.response)]
+
+
+def event_of(name, payload):
+    """The event in a frame. One of InvokeModel is the model's own, in base64, which may be named by its only field
+    besides measurements."""
+    if name != "chunk":
+        return payload | {"event": name}
+    event = json.loads(base64.b64decode(payload["bytes"]))
+    if "type" in event:
+        return event
+    name = next(name for name in event if not name.startswith("amazon-bedrock-"))
+    return event[name] | {"event": name}
 
 
 def server_sent(body):

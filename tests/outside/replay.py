@@ -45,6 +45,12 @@ class Api:
 APIS = [
     Api("POST .*/chat/completions", "chat", readings.chat.read, requests_of.chat.request),
     Api("POST .*/messages", "chat", readings.anthropic.read, requests_of.anthropic.request, "messages"),
+    Api("POST .*/publishers/anthropic/.*:(rawPredict|streamRawPredict)", "chat", readings.anthropic.read,
+        requests_of.anthropic.request, "messages"),
+    Api("POST .*/model/[^/]*anthropic[^/]*/invoke(-with-response-stream)?", "chat", readings.anthropic.read,
+        requests_of.anthropic.request, "messages"),
+    Api("POST .*/model/[^/]*amazon.nova[^/]*/invoke(-with-response-stream)?", "chat", readings.bedrock.read,
+        requests_of.bedrock.request),
     Api("POST .*:(generateContent|streamGenerateContent)", "chat", readings.gemini.read, requests_of.gemini.request),
     Api("POST .*/converse(-stream)?", "chat", readings.bedrock.read, requests_of.bedrock.request),
     Api("POST .*/v2/chat", "chat", readings.cohere.read, requests_of.cohere.request),
@@ -54,7 +60,7 @@ APIS = [
     Api("POST .*/completions", "completions", readings.chat.read_completion, requests_of.chat.request),
     Api("POST .*/responses", "responses", readings.responses.read, requests_of.chat.request, "responses"),
     Api("POST .*/messages/count_tokens", "count_tokens", None, requests_of.chat.request),
-    Api("POST .*(/embeddings|/embed|:batchEmbedContents)", "embeddings", readings.embeddings.read,
+    Api("POST .*(/embeddings|/embed|:batchEmbedContents|/model/[^/]*embed[^/]*/invoke)", "embeddings", readings.embeddings.read,
         requests_of.embeddings.request),
     Api("GET .*/(models|tags)", "models"),
 ]  # fmt: skip
@@ -76,20 +82,20 @@ def api_of(recording):
     return next((api for api in APIS if re.fullmatch(api.path, line)), None)
 
 
-# Why recordings that are of an operation of ours cannot be replayed, by what is in their path or their status.
+# Why recordings that are of an operation of ours cannot be replayed, by what is in their path.
 NOT_REPLAYED = [
-    (r"POST .*(rawPredict|streamRawPredict)", "models of other makers on Vertex AI, which no plugin speaks"),
-    (r"POST .*/(invoke|invoke-with-response-stream)", "Bedrock's InvokeModel: every chat goes by Converse"),
+    (r"POST .*(rawPredict|streamRawPredict)", "a maker's model on Vertex AI whose form no plugin speaks"),
+    (r"POST .*/(invoke|invoke-with-response-stream)", "a maker's form of Bedrock's InvokeModel that no plugin speaks"),
 ]
 
 
 def why_not(recording):
     """Why a recording is not replayed, by name; `None` if it is."""
     line = f"{recording.method} {recording.path}"
-    for pattern, reason in NOT_REPLAYED:
-        if re.fullmatch(pattern, line):
-            return reason
     if api_of(recording) is None:
+        for pattern, reason in NOT_REPLAYED:
+            if re.fullmatch(pattern, line):
+                return reason
         shown = re.sub("/(models|responses)/[^:]*?(:[A-Za-z]+)?$", r"/\1/*\2", recording.path)
         return f"{recording.method} {shown}: no operation of ours"
     if recording.form == "sse" and recording.headers["content-type"].startswith("application/json"):
@@ -117,6 +123,13 @@ def why_not_asked(recording, route):
     return None
 
 
+def native_request(recording):
+    """The recorded request as a client of the same API makes it."""
+    if api_of(recording).native == "messages":
+        return requests_of.anthropic.native(recording.path, recording.request)
+    return recording.request
+
+
 def model_of(recording):
     """The model of a recording, which some APIs have in the path."""
     in_path = re.search("/(?:models?|deployments)/([^/]*?)(:[A-Za-z]+)?(?:/[a-z/-]*)?$", recording.path)
@@ -132,17 +145,26 @@ PRESETS = {
     "openai-responses": "openai",
 }  # fmt: skip
 
+# The same where the path tells.
+PRESETS_BY_PATH = {
+    ".*/projects/.*/publishers/google/.*": "vertex",
+    ".*/publishers/anthropic/.*": "vertex-claude",
+    ".*/model/[^/]*anthropic[^/]*/invoke.*": "bedrock-claude",
+    ".*/model/[^/]*/invoke.*": "bedrock",
+}
+
 # Folders whose upstreams speak the OpenAI API and have no preset.
 WITHOUT_PRESET = {"bedrock-mantle", "doubleword", "gemini-openai-compat", "ollama-openai"}
 
 # Where the API begins for the plugins that add all of the path but this.
-OWN_PATHS = {"anthropic", "azure-ai", "azure-openai", "bedrock", "cohere", "gemini", "ollama"}
+OWN_PATHS = {"anthropic", "azure-ai", "azure-openai", "bedrock", "bedrock-claude", "cohere", "gemini", "ollama",
+             "vertex", "vertex-claude"}  # fmt: skip
 
 # What ends the path of an operation for the plugins that the base URL leads up to the API.
 ENDINGS = r"(/chat/completions|/completions|/embeddings|/responses|/models)$"
 
 # Folders whose upstreams take pictures inline and no other way.
-TAKES_NO_URLS = {"bedrock-converse", "gemini", "ollama", "vertex"}
+TAKES_NO_URLS = {"bedrock-converse", "bedrock-invoke", "gemini", "ollama", "vertex"}
 
 AWS = {"region": "us-east-1", "access_key_id": "AKIAEXAMPLE", "secret_access_key": UPSTREAM_SECRET}
 
@@ -150,7 +172,8 @@ AWS = {"region": "us-east-1", "access_key_id": "AKIAEXAMPLE", "secret_access_key
 def provider_of(recording):
     """The entry of `providers` that a recording is replayed through, without its name, and the path that its base URL
     has."""
-    preset = PRESETS.get(recording.folder, recording.folder)
+    by_path = (preset for path, preset in PRESETS_BY_PATH.items() if re.fullmatch(path, recording.path))
+    preset = next(by_path, PRESETS.get(recording.folder, recording.folder))
     entry = {"plugin": "openai"} if preset in WITHOUT_PRESET else {"preset": preset}
     prefix = "" if preset in OWN_PATHS else re.sub(ENDINGS, "", recording.path)
     if preset == "perplexity":
@@ -158,7 +181,7 @@ def provider_of(recording):
     settings = SETTINGS.get(preset, lambda _: {})(recording)
     if settings:
         entry["settings"] = settings
-    entry |= {"aws": AWS} if preset == "bedrock" else {"api_key": UPSTREAM_SECRET}
+    entry |= {"aws": AWS} if preset in ("bedrock", "bedrock-claude") else {"api_key": UPSTREAM_SECRET}
     return entry, prefix
 
 
@@ -179,11 +202,23 @@ def gemini_settings(recording):
     return {}
 
 
+def vertex_claude_settings(recording):
+    project, location = re.fullmatch(r".*/projects/(.*)/locations/(.*)/publishers/.*", recording.path).groups()
+    return {"project": project, "location": location}
+
+
+def bedrock_settings(recording):
+    return {"api": "invoke"} if "/invoke" in recording.path else {}
+
+
 def cohere_settings(recording):
     return {"/v1/chat": {"api": "v1_chat"}, "/v1/generate": {"api": "v1_generate"}}.get(recording.path, {})
 
 
-SETTINGS = {"azure-openai": azure_settings, "gemini": gemini_settings, "cohere": cohere_settings}
+SETTINGS = {
+    "azure-openai": azure_settings, "bedrock": bedrock_settings, "cohere": cohere_settings, "gemini": gemini_settings,
+    "vertex": gemini_settings, "vertex-claude": vertex_claude_settings,
+}  # fmt: skip
 
 
 def same_path(asked, recorded):

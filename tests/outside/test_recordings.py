@@ -6,6 +6,7 @@ or skipped with a reason. How the upstream was asked is compared with the record
 """
 
 import base64
+import json
 import os
 import random
 
@@ -22,7 +23,18 @@ from conftest import REMARKS
 from gateway import KEY, UPSTREAM_SECRET, Gateway
 from readings.reading import read_error
 from recordings import CORPUS, folders, recordings
-from replay import ROUTES, TAKES_NO_URLS, Providers, api_of, model_of, routes_of, same_path, why_not, why_not_asked
+from replay import (
+    ROUTES,
+    TAKES_NO_URLS,
+    Providers,
+    api_of,
+    model_of,
+    native_request,
+    routes_of,
+    same_path,
+    why_not,
+    why_not_asked,
+)
 from requests_of.form import Inexpressible
 from table import Table
 from upstream import Reply, Upstream
@@ -116,7 +128,7 @@ def request_for(recording, route, address):
     api = api_of(recording)
     try:
         if route in (api.native, "count_tokens"):
-            return recording.request, None
+            return native_request(recording), None
         request = api.request_of(recording.path, recording.request)
         if recording.folder in TAKES_NO_URLS:
             request = within_reach(request, address)
@@ -137,8 +149,8 @@ def plain_for(recording, route):
         count = len(readings.embeddings.read(recording).vectors) if recording.status == 200 else 1
         return model | {"input": ["Hello."] * count}
     if route == "completions":
-        return model | {"prompt": "Say hello.", "stream": recording.streamed}
-    plain = model | requests_of.chat.plain(recording.streamed)
+        return model | {"prompt": "Say hello.", "stream": recording.asked_to_stream}
+    plain = model | requests_of.chat.plain(recording.asked_to_stream)
     return plain if route == "chat" else getattr(requests_of.translated, route)(plain)
 
 
@@ -220,11 +232,20 @@ def check(recording, api, route, form, request, answer):
 def is_strict(recording, route):
     """Whether the recorded answer itself parses by the SDK's types: what is passed on can be no better."""
     try:
-        body = answers.responses.completed(recording.response) if route == "responses" else recording.response
-        ROUTES[route][1](recording.status, recording.headers, body)
+        headers, body = recording.headers, recording.response
+        if route == "responses":
+            body = answers.responses.completed(body)
+        elif recording.form == "eventstream":
+            headers, body = {"content-type": "text/event-stream"}, as_server_sent(recording.events())
+        ROUTES[route][1](recording.status, headers, body)
     except (ValueError, AssertionError):
         return False
     return True
+
+
+def as_server_sent(documents):
+    """The events of a stream of Messages as its clients get them."""
+    return b"".join(b"event: %b\ndata: %b\n\n" % (it["type"].encode(), json.dumps(it).encode()) for it in documents)
 
 
 def note_request(recording, api, route, asked, why_plain):

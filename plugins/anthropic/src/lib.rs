@@ -1,27 +1,19 @@
-//! The provider for the Anthropic Messages API.
+//! The provider for the Anthropic Messages API, at Anthropic itself, on Vertex AI and on Bedrock.
 //!
-//! [`encode`] makes an Anthropic request of a canonical one, [`decode`] and [`stream`] make canonical answers and
-//! chunks of Anthropic's, [`failure`] reads errors of every shape, and [`settings`] is what an operator can choose.
-//! `README.md` says what is supported, field by field.
+//! The translation is the SDK's: [`weir_plugin::claude`]. Here is what is said of it to the host, where each [`cloud`]
+//! has its models, the list of [`models`], and what an operator can choose: [`settings`]. `README.md` says what is
+//! supported, field by field.
 
-mod canonical;
-mod decode;
-mod encode;
-mod failure;
+mod cloud;
 mod models;
-mod native;
 mod settings;
-mod stream;
-mod wire;
 
 use weir_plugin::{
     Call, Descriptor, Encoded, Failure, Operation, Position, Provider, RateLimit, RateLimitHeader, ResponseHead,
-    StreamDecoder, export_provider,
+    StreamDecoder, claude, export_provider,
 };
 
-pub use crate::native::Relay;
 pub use crate::settings::Settings;
-pub use crate::stream::Stream;
 
 /// The headers of the rate limits. Tokens are those of prompts and answers together where the account has such a limit.
 const RATE_LIMITS: [(&str, RateLimit); 9] = [
@@ -52,43 +44,42 @@ impl Provider for Anthropic {
             summary: "Speaks the Anthropic Messages API, to clients of that API as well.".to_owned(),
             operations: vec![Operation::Chat, Operation::Models, Operation::Messages, Operation::CountTokens],
             rate_limits: RateLimitHeader::list(&RATE_LIMITS),
-            settings_schema: settings::SCHEMA.to_owned(),
+            settings_schema: settings::schema(),
             ..Descriptor::default()
         }
     }
 
     fn new(settings: Settings) -> Result<Self, Failure> {
+        settings.check()?;
         Ok(Self { settings })
     }
 
     fn encode(&self, call: &Call, document: &str) -> Result<Encoded, Failure> {
-        match call.operation {
-            Operation::Chat => encode::chat(&self.settings, call, document).map(Encoded::Send),
-            Operation::Models => Ok(Encoded::Send(encode::models(&self.settings, call))),
-            Operation::Messages | Operation::CountTokens => {
-                native::encode(&self.settings, call, document).map(Encoded::Send)
-            }
-            other => Err(Failure::no_operation(other)),
+        let chats = &self.settings.chats;
+        let encoded = match call.operation {
+            Operation::Chat => claude::chat(chats, call, document)?,
+            Operation::Models => Encoded::Send(claude::get(chats, call)),
+            Operation::Messages | Operation::CountTokens => Encoded::Send(claude::native(chats, call, document)?),
+            other => return Err(Failure::no_operation(other)),
+        };
+        match encoded {
+            Encoded::Send(request) => cloud::address(&self.settings, call, request).map(Encoded::Send),
+            other => Ok(other),
         }
     }
 
     fn decode(&self, call: &Call, carry: Option<&str>, head: &ResponseHead, body: &str) -> Result<String, Failure> {
         if !(200..300).contains(&head.status) {
-            return Err(failure::of_status(head, body));
+            return Err(cloud::failure(self.settings.chats.cloud, head, body));
         }
         match call.operation {
-            Operation::Chat => decode::answer(call, carry == Some(encode::LEGACY), body),
             Operation::Models => models::list(body),
-            Operation::Messages | Operation::CountTokens => Err(native::no_answer(body)),
-            other => Err(Failure::no_operation(other)),
+            _ => claude::decode(call, carry, body),
         }
     }
 
     fn stream(&self, call: Call, carry: Option<String>, _: ResponseHead, _: Option<Position>) -> Self::Decoder {
-        match call.operation {
-            Operation::Messages => Box::new(native::Relay),
-            _ => Box::new(Stream::new(call, carry.as_deref() == Some(encode::LEGACY))),
-        }
+        cloud::decoder(self.settings.chats.cloud, call, carry.as_deref())
     }
 }
 

@@ -4,13 +4,13 @@ use serde_json::{Map, Value, json};
 use weir_plugin::openai::seconds_since_1970;
 use weir_plugin::{Failure, serde_json};
 
-use crate::failure;
+use weir_plugin::claude::failure;
 
 /// Translates the body of an answer with a 2xx status.
 pub fn list(body: &str) -> Result<String, Failure> {
     let list: Value = serde_json::from_str(body).map_err(|_| failure::unreadable(body))?;
     let Some(models) = list["data"].as_array() else {
-        return Err(failure::of_body(body).unwrap_or_else(|| failure::unreadable(body)));
+        return Err(failure::of_answer(body));
     };
     let models: Vec<Value> = models.iter().filter_map(model).collect();
     Ok(json!({ "object": "list", "data": models }).to_string())

@@ -23,3 +23,8 @@ fn streams_become_chunks_however_their_events_are_batched() {
 fn clients_of_the_messages_api_are_passed_through() {
     golden::check::<Anthropic>("golden/native");
 }
+
+#[test]
+fn models_on_other_clouds_are_asked_in_the_same_words() {
+    golden::check::<Anthropic>("golden/clouds");
+}

@@ -5,17 +5,18 @@
 //! exception may stand anywhere, and names unknown here are passed over.
 
 use serde_json::value::RawValue;
+use weir_plugin::bedrock;
 use weir_plugin::openai::{AnswerSink, StreamedAnswer, Text, WholeAnswer};
 use weir_plugin::serde_json::{self, Map, Value};
 use weir_plugin::{Call, Event, Failure, Progress, StreamDecoder};
 
-use crate::failure;
+use crate::invoke;
 use crate::wire::{Answer, Piece, ReasoningPiece, StreamEvent, ToolUse, Usage, finish_reason};
 
 /// Translates the body of an answer with a 2xx status. `legacy` says that the client speaks of functions, not tools.
 pub fn answer(call: &Call, legacy: bool, body: &str) -> Result<String, Failure> {
-    let answer: Answer = serde_json::from_str(body).map_err(|_| failure::unreadable(body))?;
-    let message = answer.output.and_then(|output| output.message).ok_or_else(|| failure::unreadable(body))?;
+    let answer: Answer = serde_json::from_str(body).map_err(|_| bedrock::unreadable(body))?;
+    let message = answer.output.and_then(|output| output.message).ok_or_else(|| bedrock::unreadable(body))?;
     let mut sink = WholeAnswer::new(call, legacy);
     for piece in message.content {
         let mut block = Block::begin(&piece, &sink);
@@ -157,11 +158,14 @@ impl Stream {
         Self { sink: StreamedAnswer::new(call, legacy), open: Vec::new(), stop_reason: None, has_finished: false }
     }
 
-    fn event(&mut self, Event { name, data }: &Event) -> Result<(), Failure> {
+    fn event(&mut self, event: &Event) -> Result<(), Failure> {
+        let Event { name, data } = event;
         match name.as_str() {
             "contentBlockStart" | "contentBlockDelta" | "contentBlockStop" | "messageStop" | "metadata" => {}
-            "error" => return Err(failure::of_event(name, data)),
-            name if name.ends_with("Exception") => return Err(failure::of_event(name, data)),
+            // A frame of `InvokeModel`: the same events, wrapped.
+            "chunk" => return invoke::events(event)?.iter().try_for_each(|event| self.event(event)),
+            "error" => return Err(bedrock::of_event(name, data)),
+            name if name.ends_with("Exception") => return Err(bedrock::of_event(name, data)),
             // The begin of a message says nothing yet, and what is not known cannot be translated.
             _ => return Ok(()),
         }

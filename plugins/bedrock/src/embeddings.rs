@@ -2,11 +2,12 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use weir_plugin::bedrock;
 use weir_plugin::openai::{self, EmbeddingList, EmbeddingRequest, Vector};
 use weir_plugin::serde_json::{self, Value};
 use weir_plugin::{Call, Failure, ResponseHead, UpstreamRequest};
 
-use crate::{failure, object};
+use crate::object;
 
 /// Where the count of tokens stands that Cohere's own answer lacks.
 const TOKENS: &str = "x-amzn-bedrock-input-token-count";
@@ -59,13 +60,13 @@ fn size_field(model: &str, size: u64) -> Option<(&'static str, Value)> {
 
 /// Translates the body of an answer with a 2xx status.
 pub fn decode(call: &Call, head: &ResponseHead, body: &str) -> Result<String, Failure> {
-    let answer: Answer = serde_json::from_str(body).map_err(|_| failure::unreadable(body))?;
+    let answer: Answer = serde_json::from_str(body).map_err(|_| bedrock::unreadable(body))?;
     let vectors = match (answer.embedding, answer.embeddings) {
         (Some(vector), _) => Some(vec![vector]),
         (None, Some(embeddings)) => vectors(embeddings.get()),
         (None, None) => None,
     };
-    let vectors = vectors.ok_or_else(|| failure::unreadable(body))?;
+    let vectors = vectors.ok_or_else(|| bedrock::unreadable(body))?;
     let counted = head.headers.iter().find(|header| header.name == TOKENS);
     let counted = counted.and_then(|header| header.value.parse().ok());
     let tokens = answer.input_text_token_count.or(counted).unwrap_or(0);

@@ -4,25 +4,22 @@ mod media;
 mod messages;
 mod tools;
 
-use weir_plugin::openai::{self, ChatRequest, WantedJson};
+use weir_plugin::openai::{self, ChatRequest, JSON_INSTRUCTION, WantedJson};
 use weir_plugin::serde_json::{Map, Value};
 use weir_plugin::{Call, Encoded, Failure, UpstreamRequest};
 
 use self::messages::Conversation;
 use self::tools::Tools;
 use crate::family::{Family, Reasoning};
-use crate::object;
-use crate::settings::{Settings, Temperature};
+use crate::settings::Settings;
 use crate::wire::{Block, Request};
+use crate::{invoke, object};
 
 /// What an answer has to be told of its request: that the client speaks of functions, not tools.
 pub const LEGACY: &str = "functions";
 
-/// What JSON mode without a schema asks for: Converse has no such mode.
-const JSON_INSTRUCTION: &str = "Answer with one valid JSON object and nothing else: no explanation, no code fence.";
-
 /// Where `additionalModelRequestFields` stand, which models get as they are.
-const MODEL_FIELDS: &str = "additionalModelRequestFields";
+pub const MODEL_FIELDS: &str = "additionalModelRequestFields";
 
 /// The client's fields that are `inferenceConfig`, those that reasoning may rule out at the end.
 const LIMITS: &str = "max_tokens:maxTokens stop:stopSequences";
@@ -52,14 +49,25 @@ pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<Encoded,
     let tools = Tools::of(&request, &call.model, family, &conversation.calls)?;
     let may_think = !tools.forced && !conversation.calls_without_thinking;
     let parameters = Parameters { settings, call, request: &request, family };
-    let (rest, mut dropped) = parameters.translate(may_think, legacy);
+    let (mut rest, mut dropped) = parameters.translate(may_think, legacy);
     dropped.extend(tools.dropped);
+    let by_invoke = invoke::applies(settings, family);
+    if by_invoke {
+        let (adapted, lacking) = invoke::adapted(rest);
+        rest = adapted;
+        dropped.extend(lacking);
+    }
     let mut system = conversation.system;
     if matches!(request.wanted_json(), Some(WantedJson::Object)) {
         system.push(Block::Text(JSON_INSTRUCTION));
     }
     let body = Request { messages: conversation.turns, system, tool_config: tools.config, rest };
-    let action = if call.stream { "converse-stream" } else { "converse" };
+    let action = match (by_invoke, call.stream) {
+        (false, false) => "converse",
+        (false, true) => "converse-stream",
+        (true, false) => "invoke",
+        (true, true) => "invoke-with-response-stream",
+    };
     let carry = legacy.then(|| LEGACY.to_owned());
     Ok(Encoded::Send(UpstreamRequest { carry, dropped, ..crate::request(call, action, &body)? }))
 }
@@ -106,7 +114,7 @@ impl Parameters<'_> {
         if let Some(temperature) = config.get_mut("temperature")
             && let Some(given) = temperature.as_f64()
         {
-            *temperature = scaled(self.settings.temperature, given).into();
+            *temperature = self.settings.temperature.scaled(given).into();
         }
         let mut dropped = None;
         // Claude refuses to stop at white space.
@@ -169,7 +177,7 @@ fn moved(fields: &mut Map<String, Value>, names: &str) -> Map<String, Value> {
 }
 
 /// Takes an object out, empty if it is not there or something else.
-fn given(fields: &mut Map<String, Value>, name: &str) -> Map<String, Value> {
+pub fn given(fields: &mut Map<String, Value>, name: &str) -> Map<String, Value> {
     match fields.shift_remove(name) {
         Some(Value::Object(given)) => given,
         _ => Map::new(),
@@ -180,14 +188,5 @@ fn given(fields: &mut Map<String, Value>, name: &str) -> Map<String, Value> {
 fn insert(fields: &mut Map<String, Value>, name: &str, object: Map<String, Value>) {
     if !object.is_empty() {
         fields.insert(name.to_owned(), object.into());
-    }
-}
-
-/// A temperature from 0 to 2, as OpenAI has it, on a scale that ends at 1.
-fn scaled(policy: Temperature, temperature: f64) -> f64 {
-    match policy {
-        Temperature::Clamp => temperature.min(1.0),
-        Temperature::Scale => temperature / 2.0,
-        Temperature::Forward => temperature,
     }
 }

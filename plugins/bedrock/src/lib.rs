@@ -1,20 +1,20 @@
 //! The provider for Amazon Bedrock: chats by the Converse API, embeddings by `InvokeModel`.
 //!
 //! [`encode`] makes a Converse request of a canonical one, [`decode`] makes canonical answers and chunks of what comes
-//! back, [`embeddings`] speaks the forms of Titan and Cohere, [`failure`] reads errors, [`family`] knows what one
-//! maker's models take and another's do not, and [`settings`] is what an operator can choose. `README.md` says what is
+//! back, [`embeddings`] speaks the forms of Titan and Cohere, [`invoke`] that of Nova, [`family`] knows what one maker's
+//! models take and another's do not, and [`settings`] is what an operator can choose. `README.md` says what is
 //! supported, field by field.
 
 mod decode;
 mod embeddings;
 mod encode;
-mod failure;
 mod family;
+mod invoke;
 mod settings;
 mod wire;
 
 use weir_plugin::{Auth, Call, Descriptor, Encoded, Failure, Framing, Operation, Position, Provider, ResponseHead};
-use weir_plugin::{UpstreamRequest, export_provider, path_segment, serde, serde_json::Value};
+use weir_plugin::{UpstreamRequest, bedrock, export_provider, path_segment, serde, serde_json::Value};
 
 pub use crate::decode::Stream;
 pub use crate::settings::Settings;
@@ -42,6 +42,7 @@ impl Provider for Bedrock {
     }
 
     fn new(settings: Settings) -> Result<Self, Failure> {
+        settings.check()?;
         Ok(Self { settings })
     }
 
@@ -55,7 +56,7 @@ impl Provider for Bedrock {
 
     fn decode(&self, call: &Call, carry: Option<&str>, head: &ResponseHead, body: &str) -> Result<String, Failure> {
         if !(200..300).contains(&head.status) {
-            return Err(failure::of_answer(head, body));
+            return Err(bedrock::of_answer(head, body));
         }
         match call.operation {
             Operation::Chat => decode::answer(call, carry == Some(encode::LEGACY), body),

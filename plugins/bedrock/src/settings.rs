@@ -1,5 +1,7 @@
 //! What an operator can set for a provider of this plugin. `README.md` holds the table.
 
+use weir_plugin::Failure;
+use weir_plugin::openai::Temperature;
 use weir_plugin::serde::Deserialize;
 use weir_plugin::serde_json::{Map, Value};
 
@@ -7,6 +9,8 @@ use weir_plugin::serde_json::{Map, Value};
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// By which API chats go.
+    pub api: Api,
     /// `guardrailConfig` of every request, whatever the client gives.
     pub guardrail_config: Map<String, Value>,
     /// `additionalModelRequestFields` of every request, joined with the client's own.
@@ -15,17 +19,26 @@ pub struct Settings {
     pub temperature: Temperature,
 }
 
-/// What becomes of a temperature above 1.
+/// By which API chats go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Temperature {
-    /// It becomes 1.
+pub enum Api {
+    /// Converse, the same for the models of all makers.
     #[default]
-    Clamp,
-    /// Every temperature is halved, so that 2 becomes 1.
-    Scale,
-    /// It is sent as it is.
-    Forward,
+    Converse,
+    /// `InvokeModel` where the form of the model is known: Amazon's own. Converse for the others.
+    Invoke,
+}
+
+impl Settings {
+    /// Refuses a guardrail that `InvokeModel` would not be told of.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.api == Api::Invoke && !self.guardrail_config.is_empty() {
+            let message = "'guardrail_config' is Converse's; with 'api: invoke' a guardrail stands in 'headers'.";
+            return Err(Failure::invalid_request(message));
+        }
+        Ok(())
+    }
 }
 
 /// The JSON Schema of [`Settings`].
@@ -34,6 +47,7 @@ pub const SCHEMA: &str = r#"{
     "type": "object",
     "additionalProperties": false,
     "properties": {
+        "api": { "enum": ["converse", "invoke"], "default": "converse" },
         "guardrail_config": {
             "type": "object",
             "required": ["guardrailIdentifier", "guardrailVersion"],
@@ -63,6 +77,15 @@ mod tests {
                 let settings = serde_json::json!({ name: value });
                 assert!(serde_json::from_value::<Settings>(settings).is_ok(), "{name}: {value}");
             }
+        }
+    }
+
+    #[test]
+    fn a_guardrail_that_would_not_be_told_of_is_refused() {
+        let guardrail = serde_json::json!({"guardrailIdentifier": "g", "guardrailVersion": "1"});
+        for (api, good) in [("converse", true), ("invoke", false)] {
+            let settings = serde_json::json!({"api": api, "guardrail_config": guardrail.clone()});
+            assert_eq!(serde_json::from_value::<Settings>(settings).unwrap().check().is_ok(), good, "{api}");
         }
     }
 }

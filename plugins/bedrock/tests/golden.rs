@@ -18,3 +18,8 @@ fn answers_and_errors_become_those_of_the_openai_api() {
 fn streams_become_chunks_however_their_events_are_batched() {
     golden::check::<Bedrock>("golden/streams");
 }
+
+#[test]
+fn amazons_own_models_are_asked_by_invoke_model_if_set_so() {
+    golden::check::<Bedrock>("golden/invoke");
+}

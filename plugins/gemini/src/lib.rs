@@ -3,7 +3,7 @@
 //! [`encode`] makes a `generateContent` request of a canonical one, [`decode`] makes canonical answers and chunks of
 //! Gemini's, [`embeddings`] and [`models`] are the other operations, [`family`] is what the name of a model tells, and
 //! [`settings`] is what an operator can choose. `README.md` says what is supported, field by field. Models of other
-//! makers on Vertex AI have APIs of their own, and are not spoken to here.
+//! makers on Vertex AI have APIs of their own, of which none is spoken here.
 
 mod decode;
 mod embeddings;

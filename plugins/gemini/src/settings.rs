@@ -1,11 +1,9 @@
 //! What an operator can set for a provider of this plugin, and what follows from it: paths and credentials.
 //! `README.md` holds the table.
 
-use std::fmt::Write as _;
-
 use serde::Deserialize;
 use serde_json::Value;
-use weir_plugin::{Auth, Call, Failure, UpstreamRequest};
+use weir_plugin::{Auth, Call, Failure, UpstreamRequest, path_segments};
 
 /// The `settings` object. Without any the provider is the Gemini API; with a project it is Vertex AI.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -108,20 +106,18 @@ impl Settings {
     /// The path of a model's method. A model with a slash in its name is the name of a resource:
     /// `tunedModels/mine`, `endpoints/123`, `projects/p/locations/l/publishers/google/models/m`.
     pub fn path(&self, model: &str, method: &str) -> String {
-        let mut path = format!("/{}/", self.version());
-        if let (Some(project), Some(location), false) = (&self.project, &self.location, model.starts_with("projects/"))
-        {
-            push_encoded(&mut path, &format!("projects/{project}/locations/{location}/"));
-        }
-        path.push_str(match (model.contains('/'), self.is_vertex()) {
+        let place = match (&self.project, &self.location) {
+            (Some(project), Some(location)) if !model.starts_with("projects/") => {
+                format!("projects/{project}/locations/{location}/")
+            }
+            _ => String::new(),
+        };
+        let folder = match (model.contains('/'), self.is_vertex()) {
             (true, _) => "",
             (false, true) => "publishers/google/models/",
             (false, false) => "models/",
-        });
-        push_encoded(&mut path, model);
-        path.push(':');
-        path.push_str(method);
-        path
+        };
+        format!("/{}/{}:{method}", self.version(), path_segments(&format!("{place}{folder}{model}")))
     }
 
     /// The API's version.
@@ -139,17 +135,6 @@ impl Settings {
             (Some(Credential::XGoogApiKey), _) | (None, false) => Auth::Header("x-goog-api-key".to_owned()),
         };
         request
-    }
-}
-
-/// Appends what clients and operators may have chosen to a path.
-fn push_encoded(path: &mut String, text: &str) {
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b'@' => path.push(byte.into()),
-            // Writing to a string cannot fail.
-            _ => drop(write!(path, "%{byte:02X}")),
-        }
     }
 }
 

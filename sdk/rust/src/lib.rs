@@ -9,6 +9,7 @@
 //!
 //! This crate is not the contract: that is `wit/`, which any language can implement.
 
+pub mod bedrock;
 #[doc(hidden)]
 pub mod bindings;
 mod boxed_decoder;
@@ -37,7 +38,7 @@ pub use bindings::weir::plugin::types::{Failure, FailureKind, Header, Operation}
 #[doc(hidden)]
 pub use configured::Configured;
 pub use failure::tells_of_context_length;
-pub use path::path_segment;
+pub use path::{path_segment, path_segments};
 #[doc(hidden)]
 pub use provider::DecoderCell;
 pub use provider::{Provider, StreamDecoder};

@@ -1,4 +1,4 @@
-"""Amazon Bedrock's Converse."""
+"""Amazon Bedrock's Converse, and Amazon's own models by InvokeModel, which answer alike."""
 
 from .reading import Reading, Usage, call, read_error
 
@@ -69,6 +69,7 @@ def add_event(reading, choice, event):
 def usage_of(usage):
     if not usage:
         return None
-    read, written = usage.get("cacheReadInputTokens") or 0, usage.get("cacheWriteInputTokens") or 0
+    read = usage.get("cacheReadInputTokens") or usage.get("cacheReadInputTokenCount") or 0
+    written = usage.get("cacheWriteInputTokens") or usage.get("cacheWriteInputTokenCount") or 0
     prompt, completion = usage["inputTokens"] + read + written, usage["outputTokens"]
     return Usage(prompt, completion, prompt + completion, read)

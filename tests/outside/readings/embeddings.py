@@ -38,9 +38,12 @@ def read(recording, unpack=floats):
         given = [entry["embedding"] for entry in entries]
         vectors = [unpack(vector) if isinstance(vector, str) else vector for vector in given]
         return Vectors(vectors, (document.get("usage") or {}).get("prompt_tokens"))
+    if "inputTextTokenCount" in document:
+        # Titan's, of one text.
+        return Vectors([document["embedding"]], document["inputTextTokenCount"])
     given = document["embeddings"]
     if isinstance(given, dict):
-        billed = document["meta"].get("billed_units") or {}
+        billed = (document.get("meta") or {}).get("billed_units") or {}
         return Vectors(given["float"], billed.get("input_tokens"))
     if given and isinstance(given[0], dict):
         return Vectors([entry["values"] for entry in given])

@@ -1,12 +1,33 @@
 """Anthropic's Messages. What only Anthropic has is left out."""
 
+import re
+from urllib.parse import unquote
+
 from .form import call, function, image_part, media_part, present, streamed, text_of, text_part
 
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
-def request(_path, body):
+# Where other clouds have the model, and whether to stream.
+ON_VERTEX = ".*/models/(.*):(rawPredict|streamRawPredict)"
+ON_BEDROCK = ".*/model/(.*)/(invoke|invoke-with-response-stream)"
+
+
+def native(path, body):
+    """The same as a client of the Messages API says it, who knows nothing of clouds."""
+    found = re.fullmatch(ON_VERTEX, path) or re.fullmatch(ON_BEDROCK, path)
+    if not found:
+        return body
+    model, method = found.groups()
+    streamed = {"stream": True} if "stream" in method.lower() else {}
+    return {name: value for name, value in body.items() if name != "anthropic_version"} | streamed | {
+        "model": unquote(model)
+    }
+
+
+def request(path, body):
     """The same conversation, tools and flags in the form of Chat Completions."""
+    body = native(path, body)
     made = {"model": body["model"], "messages": list(messages(body))}
     made |= present(
         max_tokens=body.get("max_tokens"), temperature=body.get("temperature"), stop=body.get("stop_sequences") or None

@@ -1,4 +1,4 @@
-"""Amazon Bedrock's Converse."""
+"""Amazon Bedrock's Converse, and the form of Amazon's own models by InvokeModel."""
 
 import json
 from urllib.parse import unquote
@@ -20,9 +20,9 @@ def request(path, body):
     given = body.get("inferenceConfig") or {}
     made = {"model": unquote(model), "messages": list(messages(body))}
     made |= present(
-        max_tokens=given.get("maxTokens"),
+        max_tokens=given.get("maxTokens") or given.get("max_new_tokens"),
         temperature=given.get("temperature"),
-        top_p=given.get("topP"),
+        top_p=given.get("topP") or given.get("top_p"),
         stop=given.get("stopSequences") or None,
     )
     tools = [tool["toolSpec"] for tool in (body.get("toolConfig") or {}).get("tools") or [] if "toolSpec" in tool]
@@ -30,7 +30,7 @@ def request(path, body):
         made["tools"] = [function(tool["name"], tool.get("description"), tool["inputSchema"]["json"]) for tool in tools]
         choice = (body["toolConfig"].get("toolChoice") or {}).keys()
         made |= present(tool_choice="required" if "any" in choice else None)
-    return streamed(made) if method == "converse-stream" else made
+    return streamed(made) if method in ("converse-stream", "invoke-with-response-stream") else made
 
 
 def messages(body):

@@ -4,7 +4,7 @@
 //! `STOP` in every one: what ends the answer waits for the end of the stream.
 
 use serde_json::json;
-use weir_plugin::openai::{Chunk, ChunkChoice, ChunkWriter, Delta, FunctionDelta, ToolCallDelta, to_json};
+use weir_plugin::openai::{ChunkChoice, ChunkWriter, Delta, FunctionDelta, ToolCallDelta};
 use weir_plugin::{Call, Event, Failure, Progress, StreamDecoder};
 
 use super::{Identity, Piece, Reader, ToolCall, signed};
@@ -51,19 +51,18 @@ impl StreamDecoder for Stream {
         });
         let Some(identity) = &reader.identity else { return Ok(chunks) };
         // An answer that does not say why it ended was cut off, which is for the host to find out.
+        let writer = writer_of(writer, identity);
         for choice in reader.choices.iter().filter(|choice| choice.has_ended()) {
             let refusal = choice.refusal().map(Into::into);
             let delta = Delta { refusal, extra: choice.closing(), ..Delta::default() };
             if delta.refusal.is_some() || !delta.extra.is_empty() {
-                chunks.push(rare(identity, ChunkChoice { delta: Some(delta), ..of(choice.index) }));
+                chunks.push(writer.choice(&ChunkChoice { delta: Some(delta), ..of(choice.index) }));
             }
             let finish_reason = Some(choice.finish_reason().as_str().into());
-            chunks.push(rare(identity, ChunkChoice { finish_reason, extra: choice.native(), ..of(choice.index) }));
+            chunks.push(writer.choice(&ChunkChoice { finish_reason, extra: choice.native(), ..of(choice.index) }));
         }
         if let Some((usage, tier)) = reader.usage() {
-            // The last chunk: what the answer cost, and who served it.
-            let (choices, usage, service_tier) = (Some(Vec::new()), Some(usage), tier.map(Into::into));
-            chunks.push(document(&Chunk { choices, usage, service_tier, ..named(identity) }));
+            chunks.push(writer.usage_of_tier(&usage, tier));
         }
         Ok(chunks)
     }
@@ -80,13 +79,10 @@ fn chunk(writer: &ChunkWriter, identity: &Identity, index: u32, piece: Piece) ->
         Piece::Reasoning(text) => writer.reasoning(index, text),
         Piece::Image(image) => writer.extension(index, "images", &[image]),
         Piece::Audio(data) => writer.extension(index, "audio", &json!({ "id": identity.id, "data": data })),
-        Piece::Logprobs(logprobs) => {
-            let logprobs = Some(json!({ "content": logprobs, "refusal": null }));
-            rare(identity, ChunkChoice { logprobs, ..of(index) })
-        }
+        Piece::Logprobs(logprobs) => writer.logprobs(index, &logprobs),
         Piece::Call(call) => {
             let delta = Delta { tool_calls: Some(vec![complete(call)]), ..Delta::default() };
-            rare(identity, ChunkChoice { delta: Some(delta), ..of(index) })
+            writer.choice(&ChunkChoice { delta: Some(delta), ..of(index) })
         }
     }
 }
@@ -105,24 +101,4 @@ fn complete(call: ToolCall<'_>) -> ToolCallDelta<'_> {
 
 fn of<'a>(index: u32) -> ChunkChoice<'a> {
     ChunkChoice { index: Some(index), delta: Some(Delta::default()), ..ChunkChoice::default() }
-}
-
-/// A chunk of a kind that a stream has few of.
-fn rare(identity: &Identity, choice: ChunkChoice) -> String {
-    document(&Chunk { choices: Some(vec![choice]), ..named(identity) })
-}
-
-fn named(identity: &Identity) -> Chunk<'_> {
-    Chunk {
-        id: Some(identity.id.as_str().into()),
-        object: Some("chat.completion.chunk".into()),
-        created: Some(identity.created),
-        model: Some(identity.model.as_str().into()),
-        ..Chunk::default()
-    }
-}
-
-fn document(chunk: &Chunk) -> String {
-    // The views hold only what JSON can hold: this does not fail.
-    to_json(chunk).unwrap_or_default()
 }

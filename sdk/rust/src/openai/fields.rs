@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 
 use super::ChatRequest;
 
+/// What JSON mode without a schema asks for, said to a model whose API has no such mode.
+pub const JSON_INSTRUCTION: &str = "Answer with one valid JSON object and nothing else: no explanation, no code fence.";
+
 /// A form for the answer that the client asks for. See [`ChatRequest::wanted_json`].
 #[derive(Debug)]
 pub enum WantedJson<'r> {

@@ -25,6 +25,7 @@ mod odd;
 mod parse;
 mod request;
 mod sink;
+mod temperature;
 mod text;
 mod texts;
 mod time;
@@ -32,6 +33,7 @@ mod usage;
 mod writer;
 
 pub use answer::{AnswerMessage, ChatCompletion, Choice, Model, ModelList};
+pub(crate) use base64::base64;
 pub use chunk::{Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta};
 pub use completions::{Completion, CompletionChoice, CompletionRequest};
 pub use data_uri::DataUri;
@@ -39,7 +41,7 @@ pub use document::{Document, read_document};
 pub use dropped::{asks_for_something, dropped_fields};
 pub use embeddings::{Embedding, EmbeddingInput, EmbeddingList, EmbeddingRequest, EmbeddingUsage, Vector};
 pub use failure::failure;
-pub use fields::WantedJson;
+pub use fields::{JSON_INSTRUCTION, WantedJson};
 pub use finish_reason::FinishReason;
 pub use identity::{completion_id, now, tool_call_id};
 pub use limits::ToolUse;
@@ -52,6 +54,7 @@ pub use request::{
     ToolChoice, ToolName,
 };
 pub use sink::{AnswerSink, StreamedAnswer, WholeAnswer};
+pub use temperature::Temperature;
 pub use text::Text;
 pub use time::seconds_since_1970;
 pub use usage::{CompletionTokensDetails, PromptTokensDetails, Usage};

@@ -9,8 +9,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    AnswerMessage, ChatCompletion, Chunk, ChunkChoice, ChunkWriter, Delta, FinishReason, FunctionCall, ToolCall, Usage,
-    completion_id, now, to_json, tool_call_id,
+    AnswerMessage, ChatCompletion, ChunkWriter, FinishReason, FunctionCall, ToolCall, Usage, completion_id, now,
+    to_json, tool_call_id,
 };
 use crate::{Call, Failure};
 
@@ -285,19 +285,7 @@ impl AnswerSink for StreamedAnswer {
     }
 
     fn logprobs(&mut self, tokens: Vec<Value>) {
-        let logprobs = Some(json!({"content": tokens, "refusal": null}));
-        let choice = ChunkChoice { index: Some(0), delta: Some(Delta::default()), logprobs, ..Default::default() };
-        let chunk = Chunk {
-            id: Some(self.id.as_str().into()),
-            object: Some("chat.completion.chunk".into()),
-            created: Some(self.created),
-            model: Some(self.model.as_str().into()),
-            choices: Some(vec![choice]),
-            ..Default::default()
-        };
-        // Counts and strings: nothing in them can fail to be written.
-        let chunk = to_json(&chunk).unwrap_or_default();
-        self.push(|_| chunk);
+        self.push(|writer| writer.logprobs(0, &tokens));
     }
 
     fn calls(&self) -> u32 {

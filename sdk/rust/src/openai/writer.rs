@@ -1,8 +1,9 @@
 //! Writes chunks as JSON text at once, without a document in between: a stream has hundreds of them.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::{FinishReason, Usage};
+use super::{ChunkChoice, Delta, FinishReason, Usage};
 
 /// Writes the chunks of one answer, all with its id, its creation time and its model.
 ///
@@ -84,6 +85,24 @@ impl ChunkWriter {
         })
     }
 
+    /// The probabilities of tokens, each in the form of OpenAI's `logprobs.content`.
+    pub fn logprobs(&self, choice: u32, tokens: &[Value]) -> String {
+        let logprobs = Some(json!({"content": tokens, "refusal": null}));
+        let delta = Some(Delta::default());
+        self.choice(&ChunkChoice { index: Some(choice), delta, logprobs, ..ChunkChoice::default() })
+    }
+
+    /// What is new in a choice, in full: for what the other methods have no words for, and streams have little of.
+    pub fn choice(&self, choice: &ChunkChoice) -> String {
+        // A view holds only what JSON can hold: this does not fail.
+        let choice = serde_json::to_string(choice).unwrap_or_default();
+        let mut chunk = String::with_capacity(self.head.len() + choice.len() + 2);
+        chunk.push_str(&self.head);
+        chunk.push_str(&choice);
+        chunk.push_str("]}");
+        chunk
+    }
+
     /// The end of a choice.
     pub fn finish(&self, choice: u32, reason: FinishReason) -> String {
         let mut chunk = self.start(choice, 0);
@@ -95,10 +114,19 @@ impl ChunkWriter {
 
     /// The last chunk of all: what the answer cost.
     pub fn usage(&self, usage: &Usage) -> String {
+        self.usage_of_tier(usage, None)
+    }
+
+    /// The same with the tier that served the answer, in OpenAI's words.
+    pub fn usage_of_tier(&self, usage: &Usage, tier: Option<&str>) -> String {
         let mut chunk = self.head.clone();
         chunk.push_str(r#"],"usage":"#);
         // Counts and names: nothing in them can fail to be written.
         chunk.push_str(&serde_json::to_string(usage).unwrap_or_else(|_| "null".to_owned()));
+        if let Some(tier) = tier {
+            chunk.push_str(r#","service_tier":"#);
+            push_json_string(&mut chunk, tier);
+        }
         chunk.push('}');
         chunk
     }

@@ -1,0 +1,43 @@
+//! Temperatures for upstreams whose scale ends at 1, where OpenAI's ends at 2.
+
+use serde::Deserialize;
+
+/// What becomes of a temperature above 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Temperature {
+    /// It becomes 1.
+    #[default]
+    Clamp,
+    /// Every temperature is halved, so that 2 becomes 1.
+    Scale,
+    /// It is sent as it is.
+    Forward,
+}
+
+impl Temperature {
+    /// A temperature from 0 to 2 on a scale that ends at 1.
+    pub fn scaled(self, temperature: f64) -> f64 {
+        match self {
+            Self::Clamp => temperature.min(1.0),
+            Self::Scale => temperature / 2.0,
+            Self::Forward => temperature,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temperature_finds_its_place_on_the_shorter_scale() {
+        for (policy, expected) in [
+            (Temperature::Clamp, [0.5, 1.0, 1.0]),
+            (Temperature::Scale, [0.25, 0.5, 1.0]),
+            (Temperature::Forward, [0.5, 1.0, 2.0]),
+        ] {
+            assert_eq!([0.5, 1.0, 2.0].map(|temperature| policy.scaled(temperature)), expected, "{policy:?}");
+        }
+    }
+}
