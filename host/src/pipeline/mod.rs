@@ -4,12 +4,14 @@
 
 mod account;
 mod attempt;
+mod checks;
 mod discovery;
 mod dropped;
 mod embeddings;
 mod failure;
 mod media;
 mod ongoing;
+mod outliers;
 mod plan;
 mod policy;
 mod provider;
@@ -19,12 +21,15 @@ mod resolve;
 mod retry;
 mod route;
 mod snapshot;
+mod status;
 mod stream;
 mod work;
 
 pub use account::Account;
+pub use checks::Checked;
 pub use provider::Provider;
 pub use reload::{Gateway, Reloaded, StartError};
 pub use request::{Answer, Request, answer};
 pub use snapshot::{ListedModel, Snapshot};
+pub use status::{ModelStatus, ProviderStatus, TargetStatus};
 pub use stream::Relay;

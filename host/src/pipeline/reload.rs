@@ -6,14 +6,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
-use super::discovery;
 use super::policy::Policy;
 use super::provider::{BuildError, Provider, Unusable};
 use super::snapshot::Snapshot;
+use super::{checks, outliers};
 use crate::config::{self, Config, Source};
 use crate::plugin::{Generation, Library, LoadError, PluginState, Sandbox};
 use crate::telemetry::Metrics;
@@ -29,6 +30,7 @@ pub struct Gateway {
     /// What operators see, replaced after each reload.
     plugins: ArcSwap<Vec<PluginState>>,
     config_error: ArcSwap<Option<String>>,
+    is_draining: AtomicBool,
 }
 
 /// Why the gateway does not start.
@@ -69,13 +71,15 @@ impl Gateway {
             snapshot: ArcSwap::from_pointee(built.snapshot(config, fetcher)),
             library: Mutex::new(library),
             config_error: ArcSwap::default(),
+            is_draining: AtomicBool::new(false),
             metrics,
             source,
         });
         gateway.report_plugins();
         for provider in gateway.snapshot().providers() {
-            discovery::start(&gateway, provider);
+            checks::start(&gateway, provider);
         }
+        outliers::start(&gateway);
         Ok(gateway)
     }
 
@@ -97,6 +101,16 @@ impl Gateway {
     /// Why the configuration as it stands now does not serve, if it does not.
     pub fn config_error(&self) -> Option<String> {
         (**self.config_error.load()).clone()
+    }
+
+    /// From now on nothing new is to be sent here: what is in flight ends.
+    pub fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it only ends what is in flight.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
     }
 
     /// Reads configuration and plugins anew and swaps in what is good.
@@ -152,9 +166,11 @@ impl Gateway {
         for provider in self.snapshot().providers() {
             let is_new = before.provider(provider.name()).is_none_or(|before| !before.shares_upstream(provider));
             if is_new {
-                discovery::start(self, provider);
+                checks::start(self, provider);
             }
         }
+        let gone = before.providers().iter().filter(|gone| self.snapshot().provider(gone.name()).is_none());
+        gone.for_each(|gone| self.metrics.forget_standing(gone.name()));
     }
 
     /// Tells what became of the configuration: why it was refused, or what has changed in the one that serves.
