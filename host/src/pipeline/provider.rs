@@ -249,9 +249,16 @@ impl Provider {
         let _ = self.0.upstream.asking.set(task);
     }
 
-    /// What asks it in the background, if anything does.
-    pub(super) fn asking(&self) -> Option<&AbortHandle> {
-        self.0.upstream.asking.get()
+    /// Ends what asks it in the background.
+    pub(super) fn stop_asking(&self) {
+        if let Some(task) = self.0.upstream.asking.get() {
+            task.abort();
+        }
+    }
+
+    /// Whether what is to ask it in the background does so.
+    pub(super) fn is_asked_as_planned(&self) -> bool {
+        self.0.upstream.asking.get().is_none_or(|task| !task.is_finished())
     }
 
     /// Whether its plugin answers by itself.

@@ -169,8 +169,18 @@ impl Gateway {
                 checks::start(self, provider);
             }
         }
-        let gone = before.providers().iter().filter(|gone| self.snapshot().provider(gone.name()).is_none());
-        gone.for_each(|gone| self.metrics.forget_standing(gone.name()));
+        let after = self.snapshot();
+        for provider in before.providers() {
+            match after.provider(provider.name()) {
+                Some(after) if after.shares_upstream(provider) => {}
+                // Would find out by itself, in minutes, and hold on to connections until then.
+                Some(_) => provider.stop_asking(),
+                None => {
+                    provider.stop_asking();
+                    self.metrics.forget_standing(provider.name());
+                }
+            }
+        }
     }
 
     /// Tells what became of the configuration: why it was refused, or what has changed in the one that serves.

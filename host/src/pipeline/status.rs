@@ -163,7 +163,7 @@ impl Gateway {
 
     /// Whether everything that is to ask providers in the background does so.
     pub fn checks_run(&self) -> bool {
-        self.snapshot().providers().iter().filter_map(Provider::asking).all(|task| !task.is_finished())
+        self.snapshot().providers().iter().all(Provider::is_asked_as_planned)
     }
 
     /// The configured names with what they lead to.

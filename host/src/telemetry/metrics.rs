@@ -1,6 +1,8 @@
 //! The figures that Prometheus reads. Their names are what operators already graph; their labels come from configured
 //! names and fixed lists only, never from what a client sends.
 
+mod connections;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use prometheus::{
 };
 
 use super::process;
+pub use connections::{Connections, OpenConnection, Shed};
 
 /// Seconds that a request may take, from local models to long reasoning.
 const REQUEST_BUCKETS: [f64; 16] =
@@ -211,12 +214,12 @@ impl Metrics {
 
     /// The count of the connections of one listener.
     pub fn connections(&self, listener: &'static str) -> Connections {
-        Connections { open: self.0.connections.with_label_values(&[listener]), shed: self.shed("connections") }
+        Connections::new(self.0.connections.with_label_values(&[listener]), self.shed("connections"))
     }
 
     /// The count of what is turned away because of one of the gateway's limits.
     pub fn shed(&self, reason: &'static str) -> Shed {
-        Shed(self.0.shed.with_label_values(&[reason]))
+        Shed::new(self.0.shed.with_label_values(&[reason]))
     }
 
     /// Notes how a provider stands: the number of its worst breaker, and of its health.
@@ -381,47 +384,6 @@ pub struct PluginMetrics {
     instances: IntGauge,
     memory: IntGauge,
     generation: IntGauge,
-}
-
-/// The count of a listener's connections.
-#[derive(Debug, Clone)]
-pub struct Connections {
-    open: IntGauge,
-    shed: Shed,
-}
-
-impl Connections {
-    /// Counts a connection for as long as what is returned is there.
-    pub fn open(&self) -> OpenConnection {
-        self.open.inc();
-        OpenConnection(self.open.clone())
-    }
-
-    /// Counts a connection for which there is no room.
-    pub fn count_turned_away(&self) {
-        self.shed.count();
-    }
-}
-
-/// The count of what is turned away for one reason.
-#[derive(Debug, Clone)]
-pub struct Shed(IntCounter);
-
-impl Shed {
-    /// Counts one.
-    pub fn count(&self) {
-        self.0.inc();
-    }
-}
-
-/// A connection that is counted.
-#[derive(Debug)]
-pub struct OpenConnection(IntGauge);
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
 }
 
 struct Function {
