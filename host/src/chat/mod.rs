@@ -7,11 +7,14 @@
 //! - [`request`]: look at a client's request (`Peek`), and change single fields of it in place (`edit`).
 //! - [`stream`]: the grammar of a stream of chunks (`Sequence`): relay, drop, repair, truncated.
 //! - [`answer`]: the same for an answer in one piece.
-//! - [`usage`]: the token counts in either.
+//! - [`usage`]: the token counts in either. [`estimate`]: how many a prompt will have, where no upstream can be asked.
+//! - [`condense`]: a chat that does not fit its model, made shorter.
 //! - [`media`]: the files that a request only refers to, and how they are put into it.
 //! - [`scan`]: the JSON scanner below all of them.
 
 pub mod answer;
+pub mod condense;
+pub mod estimate;
 pub mod failure;
 pub mod finish_reason;
 #[cfg(test)]

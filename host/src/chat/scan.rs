@@ -86,6 +86,8 @@ pub struct Text<'a> {
     offset: usize,
     /// By how many bytes decoding makes it shorter. Every escape sequence is longer than what it stands for.
     shrink: usize,
+    /// Whether there are escape sequences by number (`\u4e2d`) in it.
+    numbered: bool,
 }
 
 impl<'a> Text<'a> {
@@ -102,6 +104,11 @@ impl<'a> Text<'a> {
     /// Whether there is nothing in it.
     pub fn is_empty(self) -> bool {
         self.raw.is_empty()
+    }
+
+    /// Whether there are escape sequences by number in it (`\u4e2d`): all others stand for one byte of ASCII each.
+    pub fn has_numbered_escapes(self) -> bool {
+        self.numbered
     }
 
     /// The length in bytes once decoded.
@@ -275,18 +282,22 @@ impl<'a> Scanner<'a> {
         }
         self.offset += 1;
         let start = self.offset;
-        let mut shrink = 0;
+        let (mut shrink, mut numbered) = (0, false);
         loop {
             self.offset += plain_length(&self.bytes()[self.offset..]);
             match self.byte() {
                 Some(b'"') => break,
-                Some(b'\\') => shrink += self.escape()?,
+                Some(b'\\') => {
+                    let shorter = self.escape()?;
+                    shrink += shorter;
+                    numbered |= shorter > 1;
+                }
                 Some(_) => return self.fault("expected an escape sequence instead of a control character"),
                 None => return self.fault("expected the closing quote of a string"),
             }
         }
         self.offset += 1;
-        Ok(Text { raw: &self.source[start..self.offset - 1], offset: start - 1, shrink })
+        Ok(Text { raw: &self.source[start..self.offset - 1], offset: start - 1, shrink, numbered })
     }
 
     /// Consumes a number.

@@ -10,6 +10,7 @@
 
 mod access;
 mod aws;
+mod condense;
 mod document;
 mod errors;
 mod facts;
@@ -41,6 +42,7 @@ use std::path::{Path, PathBuf};
 
 pub use access::{Cors, Key, KeySecret, Origins};
 pub use aws::Aws;
+pub use condense::Condense;
 pub use errors::{Errors, Origin, Place, Problem};
 pub use facts::{ModelInfo, Prices};
 pub use fetch::Fetch;

@@ -92,15 +92,21 @@ impl Policy {
             }
             Err(CallError::Failure(failure)) => {
                 tracing::warn!(plugin = self.name(), "the policy could not plan: {}", failure.message);
-                self.metrics.count_fallback();
-                Ok(None)
+                self.without()
             }
             // What went wrong has been logged where it happened.
-            Err(CallError::Fault(_)) => {
-                self.metrics.count_fallback();
-                Ok(None)
-            }
+            Err(CallError::Fault(_)) => self.without(),
         }
+    }
+
+    /// What becomes of a request for which the policy gave no plan.
+    fn without(&self) -> Result<Option<Vec<PlannedAttempt>>, Error> {
+        self.metrics.count_fallback();
+        if self.plugin.abilities().fail_closed {
+            let message = format!("The policy `{}` failed, and no request is served without it.", self.name());
+            return Err(Error::new(Cause::Unavailable, message).with_code("policy_failed").retryable(None));
+        }
+        Ok(None)
     }
 
     /// What will tell the policy how an attempt of this request ended, if it wants to know.

@@ -80,6 +80,8 @@ pub struct PolicyAbilities {
     pub wants_text: bool,
     /// To be told how attempts ended.
     pub wants_outcomes: bool,
+    /// That requests are refused while it fails.
+    pub fail_closed: bool,
 }
 
 impl Descriptor {

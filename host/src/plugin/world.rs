@@ -121,8 +121,11 @@ impl World for RoutingPlugin {
 
     async fn describe(&self, store: &mut Store<State>) -> wasmtime::Result<Said> {
         let said = self.weir_plugin_routing().call_describe(store).await?;
-        let abilities =
-            Abilities::Policy(PolicyAbilities { wants_text: said.wants_text, wants_outcomes: said.wants_outcomes });
+        let abilities = Abilities::Policy(PolicyAbilities {
+            wants_text: said.wants_text,
+            wants_outcomes: said.wants_outcomes,
+            fail_closed: said.fail_closed,
+        });
         let (name, version, summary) = (said.name, said.version, said.summary);
         Ok(Said { name, version, summary, abilities, settings_schema: said.settings_schema })
     }

@@ -64,20 +64,20 @@ fn tokens_are_estimated_from_the_text_and_from_fixed_figures() {
     let user = |content: Value| json!({ "messages": [{ "role": "user", "content": content }] });
     let image = json!({ "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "AAAA" } });
     let pdf = json!({ "type": "document", "source": { "type": "url", "url": "https://e.example/a.pdf" } });
-    let note = json!({ "type": "document", "source": { "type": "text", "data": "12345678" } });
-    let result = json!({ "type": "tool_result", "tool_use_id": "t", "content": [{ "type": "text", "text": "1234" }] });
-    let mut full = user(json!("1234"));
-    full["system"] = json!([{ "type": "text", "text": "12345678" }]);
-    full["tools"] = json!([{ "name": "look", "description": "12345678", "input_schema": {} }]);
+    let note = json!({ "type": "document", "source": { "type": "text", "data": "eight on" } });
+    let result = json!({ "type": "tool_result", "tool_use_id": "t", "content": [{ "type": "text", "text": "four" }] });
+    let mut full = user(json!("four"));
+    full["system"] = json!([{ "type": "text", "text": "eight on" }]);
+    full["tools"] = json!([{ "name": "look", "description": "eight on", "input_schema": {} }]);
     for (request, expected) in [
         (user(json!("")), 4),
-        (user(json!("12345")), 6),
+        (user(json!("fives")), 6),
         (user(json!([image])), 1604),
         (user(json!([pdf])), 3004),
         (user(json!([note])), 6),
         (user(json!([result])), 5),
-        (user(json!([{ "type": "tool_use", "id": "t", "name": "look", "input": { "a": 1 } }])), 11),
-        (user(json!([{ "type": "thinking", "thinking": "1234", "signature": "s" }])), 4),
+        (user(json!([{ "type": "tool_use", "id": "t", "name": "look", "input": { "a": 1 } }])), 12),
+        (user(json!([{ "type": "thinking", "thinking": "four", "signature": "s" }])), 4),
         (full, 19),
     ] {
         assert_eq!(count_tokens(request.to_string().as_bytes()).unwrap(), expected, "{request}");
