@@ -54,6 +54,7 @@ async fn serve(source: Source, config: Config) -> anyhow::Result<()> {
             Some(tokio::spawn(server::serve(listener, options, api, stopped(stop.clone()))))
         }
     };
+    tokio::spawn(announce_drain(Arc::clone(&gateway), stop.clone()));
     tokio::spawn(keep_reloading(Arc::clone(&gateway), watcher, hangup, tls));
     let options = Options { counted: Some(gateway.metrics().connections("public")), ..options };
     let api = Api::new(gateway, Listener::Public);
@@ -134,6 +135,12 @@ fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
 
 async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Has the gateway say that it drains as soon as it is asked to stop.
+async fn announce_drain(gateway: Arc<Gateway>, stop: watch::Receiver<bool>) {
+    stopped(stop).await;
+    gateway.drain();
 }
 
 /// Reloads when a file has changed, and on SIGHUP.

@@ -31,6 +31,8 @@ impl Config {
                 { "name": "dev", "key": KEY },
                 { "name": "ops", "key": ADMIN_KEY, "admin": true },
             ],
+            // An upstream under test is sent what the test sends, and nothing more.
+            "health_checks": { "enabled": false },
             "providers": [],
         }))
     }

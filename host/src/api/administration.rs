@@ -1,4 +1,4 @@
-//! What operators and their tools look at.
+//! What operators and their tools look at and do. Health and status are in [`status`](super::status).
 
 use std::sync::Arc;
 
@@ -10,21 +10,9 @@ use super::reply::Reply;
 use crate::pipeline::{Discovered, FoundEndpoint, Gateway};
 use crate::plugin::{CONTRACT_VERSION, PluginState};
 
-/// The process is alive.
-pub(super) fn health() -> Reply {
-    Reply::json(StatusCode::OK, &json!({ "status": "healthy", "version": env!("CARGO_PKG_VERSION") }))
-}
-
-/// The gateway can serve: always, once it runs, since it does not start otherwise. A configuration file that is
-/// invalid by now does not change that.
-pub(super) fn ready(gateway: &Gateway) -> Reply {
-    let providers = gateway.snapshot().providers().len();
-    let stale = gateway.config_error().is_some();
-    Reply::json(StatusCode::OK, &json!({ "status": "ready", "providers": providers, "configuration_stale": stale }))
-}
-
 /// The figures, in the text format of Prometheus.
 pub(super) fn metrics(gateway: &Gateway) -> Reply {
+    gateway.report_standing();
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     Reply::new(StatusCode::OK, gateway.metrics().render().into()).with_header(CONTENT_TYPE, kind)
 }

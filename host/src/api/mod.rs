@@ -9,6 +9,7 @@ mod models;
 mod operations;
 mod reply;
 mod request_id;
+mod status;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,6 +24,7 @@ use self::reply::{Reply, ReplyBody};
 use crate::error::{Cause, Error};
 use crate::pipeline::{Account, Gateway, Snapshot};
 use crate::server::{Handler, Peer};
+use crate::telemetry::Shed;
 
 /// Which of the two listeners a request came in by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,8 @@ pub enum Listener {
 pub struct Api {
     gateway: Arc<Gateway>,
     listener: Listener,
-    in_flight: AtomicUsize,
+    in_flight: Arc<AtomicUsize>,
+    shed: Shed,
 }
 
 /// What a path and a method stand for.
@@ -50,6 +53,11 @@ enum Route {
     Model(String),
     Health,
     Ready,
+    Providers,
+    Status,
+    StatusOf(String),
+    Check,
+    ClearCache,
     Metrics,
     Plugins,
     ReloadPlugins,
@@ -59,7 +67,8 @@ enum Route {
 impl Api {
     /// The API of this gateway as this listener offers it.
     pub fn new(gateway: Arc<Gateway>, listener: Listener) -> Self {
-        Self { gateway, listener, in_flight: AtomicUsize::new(0) }
+        let shed = gateway.metrics().shed("requests");
+        Self { gateway, listener, in_flight: Arc::default(), shed }
     }
 
     /// Answers a request, whatever it is.
@@ -70,7 +79,7 @@ impl Api {
         match self.route(&request, snapshot) {
             Ok(Route::Operation(offer)) => self.operation(offer, request, snapshot, id).await,
             Ok(route) => match self.admit(&route, &request, snapshot) {
-                Ok(()) => self.other(route, snapshot).await,
+                Ok(()) => self.other(route, request, snapshot).await,
                 Err(error) => Reply::error(&error),
             },
             Err(error) => match access::check(&request, snapshot.config(), Need::Key) {
@@ -99,24 +108,31 @@ impl Api {
         if let Some(key) = key {
             account.set_key(&key.name);
         }
-        let Some(_admitted) = self.take_place(snapshot.config().limits.requests_in_flight) else {
+        let Some(place) = self.take_place(snapshot.config().limits.requests_in_flight) else {
+            self.shed.count();
             let message = "The gateway has too many requests in flight. Try again later.";
             let error = Error::new(Cause::Overloaded, message).with_code("overloaded");
             let error = error.retryable(Some(std::time::Duration::from_secs(1)));
             return Reply::failed(offer.shape, error, account);
         };
-        operations::answer(offer, request, snapshot, id, key, account).await
+        // A stream is in flight until its last byte.
+        operations::answer(offer, request, snapshot, id, key, account).await.holding(place)
     }
 
-    async fn other(&self, route: Route, snapshot: &Snapshot) -> Reply {
+    async fn other(&self, route: Route, request: Request<Incoming>, snapshot: &Snapshot) -> Reply {
         match route {
             Route::Models => models::list(snapshot),
             Route::Model(id) => models::one(snapshot, &id),
-            Route::Health => administration::health(),
-            Route::Ready => administration::ready(&self.gateway),
+            Route::Health => status::health(&self.gateway),
+            Route::Ready => status::ready(&self.gateway),
+            Route::Providers => status::providers(&self.gateway),
+            Route::Status => status::status(&self.gateway, self.in_flight.load(Ordering::Relaxed)),
+            Route::StatusOf(name) => status::one(&self.gateway, &name),
+            Route::ClearCache => status::clear_cache(&self.gateway),
             Route::Metrics => administration::metrics(&self.gateway),
             Route::Plugins => administration::plugins(&self.gateway),
-            // Boxed: every request would otherwise make room for what a reload needs.
+            // Boxed: every request would otherwise make room for what these need.
+            Route::Check => Box::pin(status::check(&self.gateway, request)).await,
             Route::ReloadPlugins => Box::pin(administration::reload(&self.gateway)).await,
             Route::Discover => Box::pin(administration::discover(&self.gateway)).await,
             Route::StoredResponse => Reply::error(&stored_response()),
@@ -127,8 +143,15 @@ impl Api {
     fn admit(&self, route: &Route, request: &Request<Incoming>, snapshot: &Snapshot) -> Result<(), Error> {
         let need = match route {
             Route::Health | Route::Ready | Route::Metrics => return Ok(()),
-            Route::Plugins | Route::ReloadPlugins | Route::Discover => match self.listener {
-                Listener::Public => Need::AdminKey,
+            Route::Plugins | Route::ReloadPlugins | Route::Discover | Route::Check | Route::ClearCache => {
+                match self.listener {
+                    Listener::Public => Need::AdminKey,
+                    Listener::Administration => Need::AdminKeyIfAny,
+                }
+            }
+            // A client may know what becomes of its requests.
+            Route::Providers | Route::Status | Route::StatusOf(_) => match self.listener {
+                Listener::Public => Need::Key,
                 Listener::Administration => Need::AdminKeyIfAny,
             },
             Route::Models | Route::Model(_) | Route::StoredResponse | Route::Operation(_) => Need::Key,
@@ -148,9 +171,16 @@ impl Api {
             "/health" => (Route::Health, "GET, HEAD"),
             "/ready" => (Route::Ready, "GET, HEAD"),
             "/metrics" => (Route::Metrics, "GET, HEAD"),
+            "/providers" if administers => (Route::Providers, "GET, HEAD"),
+            "/status" if administers => (Route::Status, "GET, HEAD"),
+            "/check" if administers => (Route::Check, "POST"),
+            "/cache/clear" if administers => (Route::ClearCache, "POST"),
             "/plugins" if administers => (Route::Plugins, "GET, HEAD"),
             "/plugins/reload" if administers => (Route::ReloadPlugins, "POST"),
             "/discover" if administers => (Route::Discover, "POST"),
+            _ if administers && path.starts_with("/status/") => {
+                (Route::StatusOf(models::decode(&path["/status/".len()..])), "GET, HEAD")
+            }
             _ if path.starts_with("/responses/") => (Route::StoredResponse, "GET, POST, DELETE, OPTIONS"),
             _ => match (operations::at(path), path.strip_prefix("/models/")) {
                 (Some(offer), _) => (Route::Operation(offer), "POST, OPTIONS"),
@@ -166,9 +196,9 @@ impl Api {
     }
 
     /// A place among the requests in flight, given back when dropped.
-    fn take_place(&self, limit: usize) -> Option<Place<'_>> {
+    fn take_place(&self, limit: usize) -> Option<Place> {
         let taken = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let place = Place(&self.in_flight);
+        let place = Place(Arc::clone(&self.in_flight));
         (taken < limit).then_some(place)
     }
 }
@@ -192,9 +222,10 @@ impl Handler for Api {
     }
 }
 
-struct Place<'a>(&'a AtomicUsize);
+/// A place among the requests in flight.
+struct Place(Arc<AtomicUsize>);
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -12,6 +12,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 
+use super::Place;
 use crate::dialect::messages;
 use crate::error::Error;
 use crate::pipeline::{Account, Relay};
@@ -31,7 +32,11 @@ pub(super) enum Shape {
 pub(super) struct Reply(Response<ReplyBody>);
 
 /// The body of an answer.
-pub struct ReplyBody(Content);
+pub struct ReplyBody {
+    content: Content,
+    /// Given back when the body has ended or is dropped.
+    place: Option<Place>,
+}
 
 enum Content {
     Whole(Option<Bytes>),
@@ -41,7 +46,7 @@ enum Content {
 impl Reply {
     /// An answer with this body and no headers yet.
     pub(super) fn new(status: StatusCode, body: Bytes) -> Self {
-        let mut response = Response::new(ReplyBody(Content::Whole(Some(body))));
+        let mut response = Response::new(ReplyBody::of(Content::Whole(Some(body))));
         *response.status_mut() = status;
         Self(response)
     }
@@ -92,7 +97,7 @@ impl Reply {
     /// A stream of server-sent events.
     pub(super) fn stream(relay: Box<Relay>) -> Self {
         let events = unfold(relay, |mut relay| async move { relay.next().await.map(|bytes| (bytes, relay)) });
-        let mut response = Response::new(ReplyBody(Content::Stream(Box::pin(events))));
+        let mut response = Response::new(ReplyBody::of(Content::Stream(Box::pin(events))));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -115,6 +120,13 @@ impl Reply {
         self
     }
 
+    /// The same answer, which keeps its request's place until its body has ended or is dropped.
+    #[must_use]
+    pub(super) fn holding(mut self, place: Place) -> Self {
+        self.0.body_mut().place = Some(place);
+        self
+    }
+
     pub(super) fn into_response(self) -> Response<ReplyBody> {
         self.0
     }
@@ -131,7 +143,11 @@ fn set_retry_after(headers: &mut HeaderMap, after: Duration) {
 impl ReplyBody {
     /// No body.
     pub(super) fn empty() -> Self {
-        Self(Content::Whole(None))
+        Self::of(Content::Whole(None))
+    }
+
+    fn of(content: Content) -> Self {
+        Self { content, place: None }
     }
 }
 
@@ -143,20 +159,22 @@ impl Body for ReplyBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match &mut self.0 {
-            Content::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Content::Stream(events) => {
-                events.as_mut().poll_next(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
-            }
+        let next = match &mut self.content {
+            Content::Whole(bytes) => Poll::Ready(bytes.take()),
+            Content::Stream(events) => events.as_mut().poll_next(context),
+        };
+        if let Poll::Ready(None) = next {
+            self.place = None;
         }
+        next.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.0, Content::Whole(bytes) if bytes.as_ref().is_none_or(Bytes::is_empty))
+        matches!(&self.content, Content::Whole(bytes) if bytes.as_ref().is_none_or(Bytes::is_empty))
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.content {
             Content::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Content::Stream(_) => SizeHint::default(),
         }

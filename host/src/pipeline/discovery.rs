@@ -1,9 +1,8 @@
-//! Asks upstreams in the background which models they have. No request waits for it, and an upstream that is down
-//! keeps the models that it had. Here is also what has everything asked at once: the registries of endpoints, then
-//! the upstreams.
+//! Asks upstreams which models they have: one at a time, when [`checks`](super::checks) says so, or all of them and the
+//! registries of endpoints at once.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,15 +20,6 @@ use crate::config::{self, ModelInfo, Prices};
 use crate::error::{Cause, Error};
 use crate::plugin::{Call, Encoded, Operation, RequestBody};
 use crate::upstream::RetryHint;
-
-/// How often an upstream is asked.
-const INTERVAL: Duration = Duration::from_secs(300);
-
-/// How soon one is asked again that could not answer.
-const AFTER_FAILURE: Duration = Duration::from_secs(30);
-
-/// How long an upstream may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A list of models is not read past this, in bytes, and not kept past so many entries.
 const LARGEST_LIST: usize = 8 << 20;
@@ -84,14 +74,6 @@ impl From<Entry> for ModelInfo {
     }
 }
 
-/// Starts to ask the upstream of this provider, if the operator wants that. Ends when no snapshot has the
-/// provider any more.
-pub(super) fn start(gateway: &Arc<Gateway>, provider: &Provider) {
-    if can_be_asked(provider) {
-        tokio::spawn(keep_asking(Arc::downgrade(gateway), provider.clone()));
-    }
-}
-
 fn can_be_asked(provider: &Provider) -> bool {
     provider.config().discover && provider.supports(Operation::Models)
 }
@@ -142,7 +124,9 @@ pub(super) async fn ask_all(gateway: &Arc<Gateway>) -> Vec<Discovered> {
 async fn ask_upstreams(upstreams: Vec<Provider>) -> Vec<(String, Option<String>)> {
     let mut silent: BTreeSet<String> = upstreams.iter().map(Provider::label).collect();
     let asking = stream::iter(upstreams).map(async |provider| {
-        let models = discover(&provider).await.map(|models| provider.set_discovered(models));
+        let models = list(&provider, provider.config().standing.health_checks.timeout)
+            .await
+            .map(|listed| provider.set_discovered(listed.models));
         (provider.label(), models.err().map(|error| error.message))
     });
     let answers = asking.buffer_unordered(AT_ONCE).take_until(tokio::time::sleep(ALL));
@@ -180,49 +164,23 @@ fn found(snapshot: &Snapshot, provider: &Provider, errors: &[(String, String)]) 
     }
 }
 
-async fn keep_asking(gateway: Weak<Gateway>, first: Provider) {
-    let mut provider = first;
-    loop {
-        let wait = match discover(&provider).await {
-            Ok(models) => {
-                provider.set_discovered(models);
-                INTERVAL
-            }
-            Err(error) => {
-                report(&provider, &error);
-                AFTER_FAILURE
-            }
-        };
-        tokio::time::sleep(wait).await;
-        let Some(gateway) = gateway.upgrade() else { return };
-        // The plugin may have been replaced in the meantime, or the provider changed, which starts a task of its own.
-        let current = gateway.snapshot();
-        match current.current(&provider) {
-            Some(current) => provider = current.clone(),
-            None => return,
-        }
-    }
+/// A list of models.
+pub(super) struct Listed {
+    pub(super) models: Vec<ModelInfo>,
+    /// Whether the upstream was asked for it. Some plugins know their models by themselves.
+    pub(super) by_upstream: bool,
 }
 
-fn report(provider: &Provider, error: &Error) {
-    let (name, detail) = (provider.label(), error.detail.as_deref().unwrap_or_default());
-    // Absence is what is to be expected of a provider that is only looked for.
-    if provider.config().optional {
-        tracing::debug!(provider = name, detail, "the models are not known: {error}");
-    } else {
-        tracing::warn!(provider = name, detail, error_type = error.cause.label(), "the models are not known");
-    }
+/// Asks once. Nothing in the error is a secret.
+pub(super) async fn list(provider: &Provider, patience: Duration) -> Result<Listed, Error> {
+    let listed = match tokio::time::timeout(patience, ask(provider, patience)).await {
+        Ok(listed) => listed,
+        Err(_) => Err(failure::silent(provider, patience)),
+    };
+    listed.map_err(|error| provider.scrub(error))
 }
 
-/// Asks once.
-async fn discover(provider: &Provider) -> Result<Vec<ModelInfo>, Error> {
-    match tokio::time::timeout(PATIENCE, ask(provider)).await {
-        Ok(models) => models,
-        Err(_) => Err(failure::silent(provider, PATIENCE)),
-    }
-}
-
-async fn ask(provider: &Provider) -> Result<Vec<ModelInfo>, Error> {
+async fn ask(provider: &Provider, patience: Duration) -> Result<Listed, Error> {
     let id: Arc<str> = "discovery".into();
     let call = Call {
         operation: Operation::Models,
@@ -235,7 +193,7 @@ async fn ask(provider: &Provider) -> Result<Vec<ModelInfo>, Error> {
     let plugin = provider.plugin();
     let encoded = plugin.encode(&id, &call, "").await.map_err(|error| failure::of_call(provider, error))?;
     let mut upstream = match encoded {
-        Encoded::Answer(document) => return parse(&document),
+        Encoded::Answer(document) => return Ok(Listed { models: parse(&document)?, by_upstream: false }),
         Encoded::Send(upstream) => upstream,
         Encoded::Chunks(_) | Encoded::Fetch(_) => {
             return Err(failure::broken_plugin(provider, "it streamed a list of models, or has something fetched"));
@@ -247,13 +205,13 @@ async fn ask(provider: &Provider) -> Result<Vec<ModelInfo>, Error> {
     };
     let incoming = provider.endpoint()?.send(outgoing(provider, &call, &mut upstream, body)?).await?;
     let (status, head) = (incoming.status, head(incoming.status, &incoming.headers));
-    let body = incoming.whole(LARGEST_LIST, PATIENCE).await?;
+    let body = incoming.whole(LARGEST_LIST, patience).await?;
     let body = String::from_utf8_lossy(&body);
     let document = plugin.decode(&id, &call, upstream.carry.as_deref(), &head, &body).await;
     match document {
-        Ok(document) => parse(&document),
+        Ok(document) => Ok(Listed { models: parse(&document)?, by_upstream: true }),
         Err(crate::plugin::CallError::Failure(refusal)) => {
-            Err(provider.scrub(failure::of_upstream(refusal, Some(status), RetryHint::default())))
+            Err(failure::of_upstream(refusal, Some(status), RetryHint::default()))
         }
         Err(fault) => Err(failure::of_call(provider, fault)),
     }

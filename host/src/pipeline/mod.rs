@@ -4,6 +4,7 @@
 
 mod account;
 mod attempt;
+mod checks;
 mod discovery;
 mod dropped;
 mod embeddings;
@@ -12,6 +13,7 @@ mod failure;
 mod media;
 mod members;
 mod ongoing;
+mod outliers;
 mod plan;
 mod policy;
 mod provider;
@@ -21,13 +23,16 @@ mod resolve;
 mod retry;
 mod route;
 mod snapshot;
+mod status;
 mod stream;
 mod work;
 
 pub use account::Account;
+pub use checks::Checked;
 pub use discovery::{Discovered, FoundEndpoint};
 pub use provider::Provider;
 pub use reload::{Gateway, Reloaded, StartError};
 pub use request::{Answer, Request, answer};
 pub use snapshot::{ListedModel, Snapshot};
+pub use status::{ModelStatus, ProviderStatus, TargetStatus};
 pub use stream::Relay;

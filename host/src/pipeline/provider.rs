@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::header::HeaderName;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::endpoints::Source;
@@ -23,7 +25,7 @@ const MOST_STANDINGS: usize = 1_000;
 const OTHERS: &str = "";
 
 /// Connections that nobody uses are closed after this long.
-const POOL_IDLE: std::time::Duration = std::time::Duration::from_secs(60);
+const POOL_IDLE: Duration = Duration::from_secs(60);
 
 /// A configured provider. Cheap to clone; a request or a stream holds on to the one that it began with.
 #[derive(Clone)]
@@ -53,6 +55,10 @@ struct Upstream {
     standings: ArcSwap<HashMap<String, Arc<Standing>>>,
     /// What active checks say, for all of its targets.
     checks: Arc<Checks>,
+    /// How it stands by its checks alone: what is known of it while no target was asked.
+    by_checks: Arc<Standing>,
+    /// What asks it in the background, once that was started.
+    asking: OnceLock<AbortHandle>,
     /// The models that the upstream says it has; set once it has been asked.
     discovered: OnceLock<ArcSwap<Vec<ModelInfo>>>,
 }
@@ -249,6 +255,55 @@ impl Provider {
         self.0.upstream.standings.load_full()
     }
 
+    /// What active checks say.
+    pub(super) fn checks(&self) -> &Checks {
+        &self.0.upstream.checks
+    }
+
+    /// How it stands by its checks alone.
+    pub(super) fn by_checks(&self) -> &Standing {
+        &self.0.upstream.by_checks
+    }
+
+    /// Takes note of a check that ended now, for all its targets. Returns whether the provider counts as failing.
+    pub(super) fn checked(&self, now: Instant, took: Duration, result: Result<(), String>) -> bool {
+        let failing = self.0.upstream.by_checks.checked(now, took, result);
+        self.standings().values().for_each(|standing| standing.settle(now));
+        failing
+    }
+
+    /// Forgets what its checks said. Returns whether there was anything that still counted.
+    pub(super) fn forget_checks(&self, now: Instant) -> bool {
+        let counted = self.checks().current(now).is_some();
+        self.checks().clear();
+        self.by_checks().settle(now);
+        self.standings().values().for_each(|standing| standing.settle(now));
+        counted
+    }
+
+    /// Keeps what asks it in the background.
+    pub(super) fn set_asking(&self, task: AbortHandle) {
+        // There is one for as long as the upstream stays the same.
+        let _ = self.0.upstream.asking.set(task);
+    }
+
+    /// Ends what asks it in the background.
+    pub(super) fn stop_asking(&self) {
+        if let Some(task) = self.0.upstream.asking.get() {
+            task.abort();
+        }
+    }
+
+    /// Whether what is to ask it in the background does so.
+    pub(super) fn is_asked_as_planned(&self) -> bool {
+        self.0.upstream.asking.get().is_none_or(|task| !task.is_finished())
+    }
+
+    /// Whether its plugin answers by itself.
+    pub(super) fn is_local(&self) -> bool {
+        self.0.upstream.endpoint.is_none()
+    }
+
     fn new_standing(&self) -> Arc<Standing> {
         let (options, checks) = (&self.0.config.standing, Arc::clone(&self.0.upstream.checks));
         Arc::new(Standing::with_checks(options, checks, Instant::now()))
@@ -351,6 +406,7 @@ impl Upstream {
             }
         };
         let now = Instant::now();
+        let checks = Arc::new(Checks::new(config.standing.health_checks.clone()));
         Ok(Self {
             endpoint: endpoint(config)?,
             source,
@@ -358,7 +414,9 @@ impl Upstream {
             hedge_budget: Budget::of_hedges(&config.standing.hedging, now),
             metrics,
             standings: ArcSwap::default(),
-            checks: Arc::new(Checks::new(config.standing.health_checks.clone())),
+            by_checks: Arc::new(Standing::with_checks(&config.standing, Arc::clone(&checks), now)),
+            checks,
+            asking: OnceLock::new(),
             discovered: OnceLock::new(),
         })
     }

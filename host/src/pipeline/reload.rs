@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
@@ -14,7 +15,7 @@ use super::discovery::Discovered;
 use super::policy::Policy;
 use super::provider::{BuildError, Provider, Unusable};
 use super::snapshot::Snapshot;
-use super::{discovery, endpoints};
+use super::{checks, discovery, endpoints, outliers};
 use crate::config::{self, Config, Source};
 use crate::plugin::{Generation, Library, LoadError, PluginState, Sandbox};
 use crate::telemetry::Metrics;
@@ -30,6 +31,7 @@ pub struct Gateway {
     /// What operators see, replaced after each reload.
     plugins: ArcSwap<Vec<PluginState>>,
     config_error: ArcSwap<Option<String>>,
+    is_draining: AtomicBool,
 }
 
 /// Why the gateway does not start.
@@ -70,11 +72,13 @@ impl Gateway {
             snapshot: ArcSwap::from_pointee(built.snapshot(config, fetcher, None)),
             library: Mutex::new(library),
             config_error: ArcSwap::default(),
+            is_draining: AtomicBool::new(false),
             metrics,
             source,
         });
         gateway.report_plugins();
         gateway.follow(None);
+        outliers::start(&gateway);
         endpoints::first_answers(&gateway.snapshot()).await;
         Ok(gateway)
     }
@@ -102,6 +106,16 @@ impl Gateway {
     /// Asks all registries for endpoints and all upstreams for models, at once.
     pub async fn discover(self: &Arc<Self>) -> Vec<Discovered> {
         discovery::ask_all(self).await
+    }
+
+    /// From now on nothing new is to be sent here: what is in flight ends.
+    pub fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it only ends what is in flight.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
     }
 
     /// Reads configuration and plugins anew and swaps in what is good.
@@ -164,15 +178,25 @@ impl Gateway {
     fn swap(self: &Arc<Self>, before: &Snapshot, after: Snapshot) {
         self.snapshot.store(Arc::new(after));
         self.follow(Some(before));
+        let after = self.snapshot();
+        for provider in before.callable() {
+            if after.current(provider).is_none() {
+                // Would find out by itself, in minutes, and hold on to connections until then.
+                provider.stop_asking();
+            }
+            if after.provider(provider.name()).is_none() {
+                self.metrics.forget_standing(provider.name());
+            }
+        }
     }
 
-    /// Begins to ask for the endpoints and the models of the providers that are new.
+    /// Begins to ask for the endpoints, the models and the health of the providers that are new.
     fn follow(self: &Arc<Self>, before: Option<&Snapshot>) {
         let after = self.snapshot();
         endpoints::start(self, before, &after);
         for provider in after.callable() {
             if before.and_then(|before| before.current(provider)).is_none() {
-                discovery::start(self, provider);
+                checks::start(self, provider);
             }
         }
     }

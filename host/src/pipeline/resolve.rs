@@ -47,6 +47,21 @@ impl Routes {
         }
         routes
     }
+
+    /// Where a configured name leads, as it stands in the configuration.
+    pub(super) fn of(&self, name: &str) -> Option<&Arc<Route>> {
+        let wildcard = || self.wildcards.iter().find(|(model, _)| model.name == name).map(|(_, route)| route);
+        self.named.get(name).or_else(wildcard)
+    }
+
+    /// All of them, once each. A name with a `*` has the targets that do not depend on what it matched.
+    pub(super) fn all(&self) -> Vec<&Arc<Route>> {
+        let mut all: Vec<&Arc<Route>> = self.named.values().collect();
+        all.extend(self.wildcards.iter().map(|(_, route)| route));
+        all.sort_by_key(|route| Arc::as_ptr(route));
+        all.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        all
+    }
 }
 
 /// All that a model leads to, in the order of the configuration. A group stands for its members.

@@ -107,7 +107,7 @@ impl Snapshot {
     }
 
     /// All that have an upstream of their own, or need none: the providers, and the members of those that are groups.
-    pub(super) fn callable(&self) -> impl Iterator<Item = &Provider> {
+    pub fn callable(&self) -> impl Iterator<Item = &Provider> {
         self.providers.iter().filter(|provider| !provider.is_group()).chain(self.groups.all())
     }
 

@@ -4,6 +4,7 @@
 //! [voice]. Events that conform are relayed as the bytes they came as; from the first one that does not, the plugin
 //! translates the rest. Nothing is read from the upstream before the client has taken what was read already.
 
+mod content;
 mod grammar;
 mod silence;
 mod source;
@@ -64,7 +65,7 @@ impl Relay {
             ResponseMode::Forward => source,
             ResponseMode::Decode => Box::pin(source.decoding(None)).await?,
         };
-        let silence = Silence::new(timeouts.first_byte, timeouts.idle);
+        let silence = Silence::new(timeouts);
         Self::begin(source, work, silence).await
     }
 
@@ -163,7 +164,10 @@ impl Relay {
                 return Ok(out.or_ended());
             }
             match self.grammar.admit(event.data()) {
-                Verdict::Relay => self.voice.relay(&event, &mut out)?,
+                Verdict::Relay => {
+                    self.silence.said(event.data());
+                    self.voice.relay(&event, &mut out)?;
+                }
                 Verdict::Drop => {}
                 verdict => {
                     tracing::debug!("a stream is handed to the plugin: {verdict:?}");
@@ -241,6 +245,7 @@ impl Relay {
         } else {
             chunk
         };
+        self.silence.said(chunk.as_bytes());
         match self.grammar.admit(chunk.as_bytes()) {
             Verdict::Relay => self.voice.chunk(&chunk, out),
             Verdict::Drop => Ok(()),

@@ -228,7 +228,12 @@ impl Connections {
         let _ = socket.set_nodelay(true);
         if self.open.len() < self.limit {
             self.spawn(socket, address, Arc::clone(shared));
-        } else if !shared.has_tls() && self.turned_away.len() < Self::TURNED_AWAY {
+            return;
+        }
+        if let Some(counted) = &self.counted {
+            counted.count_turned_away();
+        }
+        if !shared.has_tls() && self.turned_away.len() < Self::TURNED_AWAY {
             // A TLS handshake is the work that an overloaded server cannot do: there the socket is just closed.
             self.turned_away.spawn(turn_away(socket));
         }

@@ -44,12 +44,12 @@ impl BreakerState {
         }
     }
 
-    /// As the metric `llm_proxy_circuit_breaker_state` has it.
+    /// As the metric `llm_proxy_circuit_breaker_state` has it: the larger, the worse.
     pub const fn number(self) -> u8 {
         match self {
             Self::Closed => 0,
-            Self::Open => 1,
-            Self::HalfOpen => 2,
+            Self::HalfOpen => 1,
+            Self::Open => 2,
         }
     }
 }

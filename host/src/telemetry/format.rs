@@ -160,6 +160,13 @@ fn escape(line: &mut String, text: &str) {
     line.push_str(rest);
 }
 
+/// A point in time as RFC 3339 has it, in UTC and to the millisecond: `2026-11-21T05:11:27.042Z`.
+pub fn rfc_3339(time: SystemTime) -> String {
+    let mut text = String::with_capacity(24);
+    write_time(&mut text, time);
+    text
+}
+
 /// RFC 3339 in UTC, to the millisecond. The date is Howard Hinnant's `civil_from_days`.
 fn write_time(line: &mut String, time: SystemTime) {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -1,6 +1,8 @@
 //! The figures that Prometheus reads. Their names are what operators already graph; their labels come from configured
 //! names and fixed lists only, never from what a client sends.
 
+mod connections;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use prometheus::{
 };
 
 use super::process;
+pub use connections::{Connections, OpenConnection, Shed};
 
 /// Seconds that a request may take, from local models to long reasoning.
 const REQUEST_BUCKETS: [f64; 16] =
@@ -46,6 +49,11 @@ struct Inner {
     plugin_generation: IntGaugeVec,
     plugin_reload_errors: IntCounterVec,
     connections: IntGaugeVec,
+    breaker_states: IntGaugeVec,
+    provider_health: IntGaugeVec,
+    health_checks: IntCounterVec,
+    health_check_cache: IntGaugeVec,
+    shed: IntCounterVec,
 }
 
 impl Default for Metrics {
@@ -109,6 +117,20 @@ impl Metrics {
         let plugin_reload_errors =
             make.counters("weir_plugin_reload_errors_total", "Files that could not be loaded.", &["plugin"]);
         let connections = make.gauges("weir_connections", "Connections of clients.", &["listener"]);
+        let breaker_states = make.gauges(
+            "llm_proxy_circuit_breaker_state",
+            "The worst circuit breaker of the provider's targets: 0 closed, 1 half-open, 2 open.",
+            &["provider"],
+        );
+        let provider_health = make.gauges(
+            "weir_provider_health",
+            "How well the provider is: 0 unknown, 1 healthy, 2 degraded, 3 unhealthy.",
+            &["provider"],
+        );
+        let health_checks = make.counters("weir_health_checks_total", "Health checks made.", &["provider", "outcome"]);
+        let health_check_cache =
+            make.gauges("llm_proxy_health_check_cache_size", "Results of health checks that still count.", &[]);
+        let shed = make.counters("weir_shed_total", "What the gateway turned away at its own limits.", &["reason"]);
         process::register(&registry);
         Self(Arc::new(Inner {
             registry,
@@ -134,6 +156,11 @@ impl Metrics {
             plugin_generation,
             plugin_reload_errors,
             connections,
+            breaker_states,
+            provider_health,
+            health_checks,
+            health_check_cache,
+            shed,
         }))
     }
 
@@ -194,7 +221,32 @@ impl Metrics {
 
     /// The count of the connections of one listener.
     pub fn connections(&self, listener: &'static str) -> Connections {
-        Connections(self.0.connections.with_label_values(&[listener]))
+        Connections::new(self.0.connections.with_label_values(&[listener]), self.shed("connections"))
+    }
+
+    /// The count of what is turned away because of one of the gateway's limits.
+    pub fn shed(&self, reason: &'static str) -> Shed {
+        Shed::new(self.0.shed.with_label_values(&[reason]))
+    }
+
+    /// Notes how a provider stands: the number of its worst breaker, and of its health.
+    pub fn set_standing(&self, provider: &str, breaker: u8, health: u8) {
+        self.0.breaker_states.with_label_values(&[provider]).set(breaker.into());
+        self.0.provider_health.with_label_values(&[provider]).set(health.into());
+    }
+
+    /// Leaves out how a provider stands that is not there any more.
+    pub fn forget_standing(&self, provider: &str) {
+        for gauges in [&self.0.breaker_states, &self.0.provider_health] {
+            // A provider that nobody has asked about yet has none.
+            let _ = gauges.remove_label_values(&[provider]);
+        }
+    }
+
+    /// Notes how many providers have a result of a health check that still counts.
+    pub fn set_health_check_cache(&self, size: usize) {
+        let none: [&str; 0] = [];
+        self.0.health_check_cache.with_label_values(&none).set(i64::try_from(size).unwrap_or(i64::MAX));
     }
 
     /// Counts a request that was answered.
@@ -290,6 +342,12 @@ impl ProviderMetrics {
         self.response_time.observe(elapsed.as_secs_f64());
     }
 
+    /// Counts a health check.
+    pub fn count_health_check(&self, succeeded: bool) {
+        let outcome = if succeeded { "ok" } else { "failed" };
+        self.all.0.health_checks.with_label_values(&[&*self.provider, outcome]).inc();
+    }
+
     /// Counts an attempt that is made again.
     pub fn count_retry(&self) {
         self.retries.inc();
@@ -343,28 +401,6 @@ pub struct PluginMetrics {
     instances: IntGauge,
     memory: IntGauge,
     generation: IntGauge,
-}
-
-/// The count of a listener's connections.
-#[derive(Debug, Clone)]
-pub struct Connections(IntGauge);
-
-impl Connections {
-    /// Counts a connection for as long as what is returned is there.
-    pub fn open(&self) -> OpenConnection {
-        self.0.inc();
-        OpenConnection(self.0.clone())
-    }
-}
-
-/// A connection that is counted.
-#[derive(Debug)]
-pub struct OpenConnection(IntGauge);
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
 }
 
 struct Function {
@@ -474,6 +510,10 @@ mod tests {
         metrics.count_config_reload(true);
         metrics.count_discovery_error("acme");
         metrics.set_endpoints("acme", 5);
+        metrics.set_standing("acme", 2, 3);
+        metrics.set_health_check_cache(4);
+        provider.count_health_check(false);
+        metrics.shed("requests").count();
         let text = metrics.render();
         for line in [
             r#"llm_proxy_requests_total{endpoint="/v1/chat/completions",provider="acme",status="200"} 1"#,
@@ -495,12 +535,24 @@ mod tests {
             r#"weir_config_reloads_total{outcome="ok"} 1"#,
             r#"weir_discovery_errors_total{provider="acme"} 1"#,
             r#"weir_discovered_endpoints{provider="acme"} 5"#,
+            r#"llm_proxy_circuit_breaker_state{provider="acme"} 2"#,
+            r#"llm_proxy_health_check_cache_size 4"#,
+            r#"weir_provider_health{provider="acme"} 3"#,
+            r#"weir_health_checks_total{outcome="failed",provider="acme"} 1"#,
+            r#"weir_shed_total{reason="requests"} 1"#,
+            r#"weir_shed_total{reason="connections"} 0"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
         assert!(text.contains("process_resident_memory_bytes"), "{text}");
         drop(connection);
-        assert!(metrics.render().contains(r#"weir_connections{listener="public"} 0"#));
+        metrics.forget_standing("acme");
+        let text = metrics.render();
+        assert!(text.contains(r#"weir_connections{listener="public"} 0"#));
+        assert!(
+            !text.contains("llm_proxy_circuit_breaker_state{") && !text.contains("weir_provider_health{"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -9,5 +9,6 @@ mod metrics;
 mod process;
 mod writer;
 
+pub use format::rfc_3339;
 pub use log::{LogFormat, LogGuard, LogOptions, start_log};
-pub use metrics::{Connections, Metrics, OpenConnection, PluginMetrics, PolicyMetrics, ProviderMetrics};
+pub use metrics::{Connections, Metrics, OpenConnection, PluginMetrics, PolicyMetrics, ProviderMetrics, Shed};

@@ -1,11 +1,14 @@
-//! How long an upstream may be silent within a stream.
+//! How long an upstream may be silent within a stream, and how slowly it may speak.
 
 use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
+use super::content;
+use crate::config::Timeouts;
 use crate::error::{Cause, Error};
+use crate::standing::Speed;
 
 /// Stands for "for ever" where a clock has to be set.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -15,6 +18,7 @@ const QUIET: Duration = Duration::from_secs(5);
 
 /// Bounds how long an upstream may be silent: before its first event for `first_byte`, and from then on for `idle`.
 /// Signs of life count as if something had been said, but nothing but signs of life is borne for `first_byte` only.
+/// Where a speed is demanded, it is measured in the time in which the upstream is waited for.
 pub(super) struct Silence {
     first_byte: Duration,
     idle: Duration,
@@ -24,27 +28,43 @@ pub(super) struct Silence {
     last_event: Instant,
     last_kept_alive: Instant,
     has_begun: bool,
+    /// What was said since the last event, in characters, and how that goes together with the rest. `None` if it may
+    /// be as slow as it likes.
+    pace: Option<Pace>,
+}
+
+/// The speed of a stream.
+struct Pace {
+    speed: Speed,
+    /// Characters of content that came and are not accounted for yet.
+    said: usize,
 }
 
 impl Silence {
     /// The first event is due from now on.
-    pub(super) fn new(first_byte: Duration, idle: Duration) -> Self {
+    pub(super) fn new(timeouts: &Timeouts) -> Self {
+        let pace = Speed::watch(timeouts).map(|speed| Pace { speed, said: 0 });
+        Self { pace, ..Self::of(timeouts.first_byte, timeouts.idle) }
+    }
+
+    fn of(first_byte: Duration, idle: Duration) -> Self {
         let now = Instant::now();
         let (first_byte, idle) = (first_byte.min(FOR_EVER), idle.min(FOR_EVER));
         let timer = Box::pin(tokio::time::sleep_until(now + first_byte));
-        Self { first_byte, idle, timer, last_line: now, last_event: now, last_kept_alive: now, has_begun: false }
+        let (last_line, last_event, last_kept_alive) = (now, now, now);
+        Self { first_byte, idle, timer, last_line, last_event, last_kept_alive, has_begun: false, pace: None }
     }
 
     /// For what comes from no upstream.
     pub(super) fn unbounded() -> Self {
-        Self::new(FOR_EVER, FOR_EVER)
+        Self::of(FOR_EVER, FOR_EVER)
     }
 
     /// The client has its first bytes.
     pub(super) fn has_begun(&mut self) {
         self.has_begun = true;
-        let deadline = self.deadline();
-        self.timer.as_mut().reset(deadline);
+        let next = self.look_again();
+        self.timer.as_mut().reset(next);
     }
 
     /// The upstream was heard: an event, or only a sign of life.
@@ -53,6 +73,13 @@ impl Silence {
         self.last_line = now;
         if is_event {
             self.last_event = now;
+        }
+    }
+
+    /// The client is about to get this event.
+    pub(super) fn said(&mut self, event: &[u8]) {
+        if let Some(pace) = &mut self.pace {
+            pace.said += content::characters(event);
         }
     }
 
@@ -69,19 +96,31 @@ impl Silence {
     /// Waits for what comes next, as long as the upstream may be silent.
     pub(super) async fn wait<T>(&mut self, next: impl Future<Output = T>) -> Result<T, Error> {
         let mut next = std::pin::pin!(next);
+        if let Some(pace) = &mut self.pace {
+            pace.begin(self.last_line)?;
+        }
         loop {
             tokio::select! {
                 biased;
                 value = &mut next => return Ok(value),
                 () = &mut self.timer => {
-                    let deadline = self.deadline();
-                    if deadline <= Instant::now() {
+                    if self.deadline() <= Instant::now() {
                         return Err(self.too_long());
                     }
-                    self.timer.as_mut().reset(deadline);
+                    if let Some(pace) = &mut self.pace {
+                        pace.check()?;
+                    }
+                    let next = self.look_again();
+                    self.timer.as_mut().reset(next);
                 }
             }
         }
+    }
+
+    /// When to look again whether the upstream is too slow or silent for too long.
+    fn look_again(&self) -> Instant {
+        let deadline = self.deadline();
+        self.pace.as_ref().map_or(deadline, |pace| deadline.min(pace.speed.look_again(Instant::now())))
     }
 
     /// When the silence is too long, as things stand.
@@ -100,6 +139,22 @@ impl Silence {
             "The upstream accepted the request and then sent nothing."
         };
         Error::new(Cause::Timeout, message)
+    }
+}
+
+impl Pace {
+    /// Accounts for what came at this time, and waits for more from now on.
+    fn begin(&mut self, came: Instant) -> Result<(), Error> {
+        self.speed.received(came, std::mem::take(&mut self.said));
+        self.speed.waiting(Instant::now());
+        self.check()
+    }
+
+    fn check(&mut self) -> Result<(), Error> {
+        if self.speed.is_too_slow(Instant::now()) {
+            return Err(Error::new(Cause::Timeout, "The upstream sent its answer too slowly."));
+        }
+        Ok(())
     }
 }
 
@@ -128,20 +183,63 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_first_event_may_take_longer_than_the_others() {
-        let mut silence = Silence::new(SECOND * 10, SECOND * 3);
+        let mut silence = Silence::of(SECOND * 10, SECOND * 3);
         assert_eq!(seconds_until_too_long(&mut silence, &[]).await, 10);
-        let mut silence = Silence::new(SECOND * 10, SECOND * 3);
+        let mut silence = Silence::of(SECOND * 10, SECOND * 3);
         silence.has_begun();
         assert_eq!(seconds_until_too_long(&mut silence, &[]).await, 3);
-        let mut silence = Silence::new(SECOND * 10, SECOND * 3);
+        let mut silence = Silence::of(SECOND * 10, SECOND * 3);
         silence.has_begun();
         assert_eq!(seconds_until_too_long(&mut silence, &[Some(true); 20]).await, 23);
     }
 
     #[tokio::test(start_paused = true)]
     async fn signs_of_life_alone_are_not_progress_for_ever() {
-        let mut silence = Silence::new(SECOND * 10, SECOND * 3);
+        let mut silence = Silence::of(SECOND * 10, SECOND * 3);
         silence.has_begun();
         assert_eq!(seconds_until_too_long(&mut silence, &[Some(false); 60]).await, 10);
+    }
+
+    /// How many seconds pass until a stream is too slow that says so much each second, for which the client takes so
+    /// long each time; `None` if it is not within two minutes.
+    async fn seconds_until_too_slow(letters: usize, client: Duration) -> Option<u64> {
+        let timeouts = Timeouts { min_speed: Some(10), speed_window: SECOND * 20, ..Timeouts::default() };
+        let event = format!(r#"{{"choices":[{{"delta":{{"content":"{}"}}}}]}}"#, "x".repeat(letters));
+        let (mut silence, start) = (Silence::new(&timeouts), Instant::now());
+        silence.has_begun();
+        while start.elapsed() < SECOND * 120 {
+            if let Err(error) = silence.wait(tokio::time::sleep(SECOND)).await {
+                assert_eq!(error.cause, Cause::Timeout);
+                return Some(start.elapsed().as_secs());
+            }
+            silence.heard(true);
+            silence.said(event.as_bytes());
+            tokio::time::sleep(client).await;
+        }
+        None
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_trickles_is_too_slow_after_a_window_and_one_that_keeps_up_never_is() {
+        assert_eq!(seconds_until_too_slow(11, Duration::ZERO).await, None);
+        // The window begins with the first content, after a second.
+        assert_eq!(seconds_until_too_slow(5, Duration::ZERO).await, Some(21));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_slowly_does_not_make_the_upstream_slow() {
+        assert_eq!(seconds_until_too_slow(11, SECOND * 4).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_that_says_nothing_more_is_too_slow_before_it_is_silent_for_too_long() {
+        let timeouts = Timeouts { min_speed: Some(10), speed_window: SECOND * 20, ..Timeouts::default() };
+        let (mut silence, start) = (Silence::new(&timeouts), Instant::now());
+        silence.has_begun();
+        assert!(silence.wait(std::future::ready(())).await.is_ok());
+        silence.heard(true);
+        silence.said(br#"{"text":"x"}"#);
+        assert!(silence.wait(std::future::pending::<()>()).await.is_err());
+        assert!((20..=22).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
     }
 }
