@@ -28,6 +28,7 @@ Usage: cargo xtask <command>
   bench [ARGS]       measure the gateway against a bare proxy (`bench --help` tells more)
   tidy               check the structure of the source
   new provider NAME  start a provider plugin in plugins/NAME
+  new policy NAME    start a policy in plugins/NAME
 ";
 
 fn main() -> ExitCode {
@@ -50,7 +51,8 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
         ["plugins"] => components::build_all(&place).map(|()| ExitCode::SUCCESS),
         ["bench", "--", rest @ ..] | ["bench", rest @ ..] => bench::run(&place, rest),
         ["tidy"] => tidy::run(&place),
-        ["new", "provider", name] => new::provider(&place, name).map(|()| ExitCode::SUCCESS),
+        ["new", "provider", name] => new::plugin(&place, &new::PROVIDER, name).map(|()| ExitCode::SUCCESS),
+        ["new", "policy", name] => new::plugin(&place, &new::POLICY, name).map(|()| ExitCode::SUCCESS),
         [] | ["help" | "--help" | "-h", ..] => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

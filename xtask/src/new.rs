@@ -8,13 +8,25 @@ use anyhow::{Context, Result, bail};
 use crate::place::Place;
 use crate::steps;
 
-/// The template is a crate of the workspace, so that it is compiled and tested like any other; these words in it
-/// stand for the new plugin's.
-const PACKAGE: &str = "provider-template";
+/// A kind of plugin, with its template: a crate of the workspace, so that it is compiled and tested like any other.
+pub struct Kind {
+    /// The template's folder.
+    folder: &'static str,
+    /// The name of the template's package, which stands for that of the new plugin wherever it is.
+    package: &'static str,
+}
+
+/// Translates between the OpenAI API and that of an upstream.
+pub const PROVIDER: Kind = Kind { folder: "sdk/rust/template", package: "provider-template" };
+
+/// Decides which targets serve a request.
+pub const POLICY: Kind = Kind { folder: "sdk/rust/template-policy", package: "policy-template" };
+
+/// The name of the type in every template that stands for the new plugin's.
 const TYPE: &str = "Template";
 
 /// Makes `plugins/NAME` and adds it to the workspace.
-pub fn provider(place: &Place, name: &str) -> Result<()> {
+pub fn plugin(place: &Place, kind: &Kind, name: &str) -> Result<()> {
     if !is_plugin_name(name) {
         bail!("`{name}` cannot be a plugin's name: use lower case letters, digits and `-`, a letter first");
     }
@@ -22,7 +34,7 @@ pub fn provider(place: &Place, name: &str) -> Result<()> {
     if destination.exists() {
         bail!("{} is there already", place.shown(&destination));
     }
-    copy(&place.root.join("sdk/rust/template"), &destination, name)?;
+    copy(&place.root.join(kind.folder), &destination, kind, name)?;
     let manifest = place.root.join("Cargo.toml");
     let text = fs::read_to_string(&manifest)?;
     fs::write(&manifest, with_member(&text, &format!("plugins/{name}"))?)?;
@@ -39,7 +51,7 @@ fn is_plugin_name(name: &str) -> bool {
 }
 
 /// Copies a folder of text files, with the template's words replaced.
-fn copy(source: &Path, destination: &Path, name: &str) -> Result<()> {
+fn copy(source: &Path, destination: &Path, kind: &Kind, name: &str) -> Result<()> {
     fs::create_dir_all(destination)?;
     let entries = fs::read_dir(source).with_context(|| format!("there is no template at {}", source.display()))?;
     for entry in entries {
@@ -47,17 +59,17 @@ fn copy(source: &Path, destination: &Path, name: &str) -> Result<()> {
         let (Ok(from), Ok(to)) = (from, to) else { bail!("cannot list {}", source.display()) };
         let to = destination.join(to);
         if from.is_dir() {
-            copy(&from, &to, name)?;
+            copy(&from, &to, kind, name)?;
         } else {
             let text = fs::read_to_string(&from).with_context(|| format!("cannot read {}", from.display()))?;
-            fs::write(&to, filled_in(&text, name))?;
+            fs::write(&to, filled_in(&text, kind, name))?;
         }
     }
     Ok(())
 }
 
-fn filled_in(text: &str, name: &str) -> String {
-    let text = text.replace(PACKAGE, name).replace(&PACKAGE.replace('-', "_"), &name.replace('-', "_"));
+fn filled_in(text: &str, kind: &Kind, name: &str) -> String {
+    let text = text.replace(kind.package, name).replace(&kind.package.replace('-', "_"), &name.replace('-', "_"));
     text.replace(TYPE, &type_name(name))
 }
 
@@ -88,8 +100,27 @@ mod tests {
 
     #[test]
     fn the_words_of_the_template_become_those_of_the_plugin() {
-        let text = "name = \"provider-template\" // provider_template::Template";
-        assert_eq!(filled_in(text, "my-own"), "name = \"my-own\" // my_own::MyOwn");
+        for (text, kind) in [
+            ("name = \"provider-template\" // provider_template::Template", PROVIDER),
+            ("name = \"policy-template\" // policy_template::Template", POLICY),
+        ] {
+            assert_eq!(filled_in(text, &kind, "my-own"), "name = \"my-own\" // my_own::MyOwn");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_template_is_left_in_a_new_plugin() -> Result<()> {
+        let place = Place::find()?;
+        for kind in [PROVIDER, POLICY] {
+            let folder = std::env::temp_dir().join(format!("weir-new-{}-{}", std::process::id(), kind.package));
+            copy(&place.root.join(kind.folder), &folder, &kind, "my-own")?;
+            for file in ["Cargo.toml", "README.md", "src/lib.rs", "tests/golden.rs"] {
+                let text = fs::read_to_string(folder.join(file))?;
+                assert!(!text.contains("template") && !text.contains(TYPE), "{file}: {text}");
+            }
+            fs::remove_dir_all(&folder)?;
+        }
+        Ok(())
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub fn run(place: &Place) -> Result<ExitCode> {
 /// Every break of a rule, as `file:line: what`.
 fn check(place: &Place) -> Result<Vec<String>> {
     let mut words: Vec<String> = PROVIDERS.iter().map(|&word| word.to_owned()).collect();
-    words.extend(components::crates_in(&place.root.join("plugins"))?);
+    words.extend(provider_crates(&place.root.join("plugins"))?);
     words.sort();
     words.dedup();
     let mut problems = Vec::new();
@@ -86,6 +86,16 @@ fn check(place: &Place) -> Result<Vec<String>> {
         }
     }
     Ok(problems)
+}
+
+/// The names of the crates in a folder that make a provider. Those of policies are plain words (`task`).
+fn provider_crates(folder: &Path) -> Result<Vec<String>> {
+    let mut names = components::crates_in(folder)?;
+    names.retain(|name| {
+        let source = fs::read_to_string(folder.join(name).join("src/lib.rs"));
+        source.is_ok_and(|source| source.contains("export_provider!"))
+    });
+    Ok(names)
 }
 
 /// All `.rs` files below a folder, without what was built.
@@ -155,6 +165,13 @@ mod tests {
     fn the_source_is_tidy() -> Result<()> {
         let problems = check(&Place::find()?)?;
         assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_plugin_is_a_providers_if_it_exports_one() -> Result<()> {
+        let names = provider_crates(&Place::find()?.root.join("plugins"))?;
+        assert!(names.contains(&"anthropic".to_owned()) && !names.contains(&"task".to_owned()), "{names:?}");
         Ok(())
     }
 

@@ -4,6 +4,9 @@
 //! does no IO: implement [`Provider`], hand the type to [`export_provider!`], and build for `wasm32-wasip2`.
 //! `docs/adding-a-provider.md` walks through a whole one; `plugins/` holds those that come with Weir.
 //!
+//! A policy decides which targets serve a request, and in which order: implement [`routing::Policy`], hand the type to
+//! [`export_policy!`]. `docs/writing-a-policy.md` walks through one.
+//!
 //! This crate is not the contract: that is `wit/`, which any language can implement.
 
 #[doc(hidden)]
@@ -11,25 +14,31 @@ pub mod bindings;
 mod boxed_decoder;
 pub mod claude;
 mod client_headers;
+mod configured;
 mod describe;
 pub mod dialect;
 mod failure;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod golden;
 pub mod json;
+pub mod kv;
 pub mod log;
 pub mod openai;
 mod path;
 mod provider;
+pub mod random;
+pub mod routing;
 
 pub use bindings::exports::weir::plugin::provider::{
     Auth, Call, Descriptor, Encoded, Event, FieldEdit, Framing, Position, Progress, RateLimit, RateLimitHeader,
     RequestBody, ResponseHead, ResponseMode, UpstreamRequest,
 };
 pub use bindings::weir::plugin::types::{Failure, FailureKind, Header, Operation};
+#[doc(hidden)]
+pub use configured::Configured;
 pub use failure::tells_of_context_length;
 pub use path::path_segment;
 #[doc(hidden)]
-pub use provider::{Configured, DecoderCell};
+pub use provider::DecoderCell;
 pub use provider::{Provider, StreamDecoder};
 pub use {serde, serde_json};

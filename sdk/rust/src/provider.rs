@@ -1,6 +1,6 @@
 //! The trait that a provider plugin implements, and the macro that makes a component of it.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 
 use serde::de::DeserializeOwned;
 
@@ -75,7 +75,7 @@ macro_rules! export_provider {
                 }
 
                 fn configure(settings: String) -> Result<(), $crate::Failure> {
-                    CONFIGURED.with(|configured| configured.configure(&settings))
+                    CONFIGURED.with(|configured| configured.configure(&settings, <$provider as $crate::Provider>::new))
                 }
 
                 fn encode(call: contract::Call, document: String) -> Result<contract::Encoded, $crate::Failure> {
@@ -123,32 +123,6 @@ macro_rules! export_provider {
             $crate::bindings::export_bindings!(Component with_types_in $crate::bindings);
         }
     };
-}
-
-/// The provider of this instance, once it has its settings.
-#[doc(hidden)]
-pub struct Configured<P>(OnceCell<P>);
-
-impl<P: Provider> Configured<P> {
-    /// Not yet configured.
-    #[must_use]
-    #[allow(clippy::new_without_default, reason = "it stands in a static, which needs a constant function")]
-    pub const fn new() -> Self {
-        Self(OnceCell::new())
-    }
-
-    /// Makes the provider of its settings as JSON.
-    pub fn configure(&self, settings: &str) -> Result<(), Failure> {
-        let settings = serde_json::from_str(settings)
-            .map_err(|error| Failure::invalid_request(format!("the settings do not fit: {error}")))?;
-        let provider = P::new(settings)?;
-        self.0.set(provider).map_err(|_| Failure::internal("configured twice"))
-    }
-
-    /// The provider, or a failure if the host broke the contract.
-    pub fn get(&self) -> Result<&P, Failure> {
-        self.0.get().ok_or_else(|| Failure::internal("called before configure"))
-    }
 }
 
 /// A decoder behind the shared reference that the component model hands out.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::mutants::Dice;
-use super::{framing, mistreat, rules, show};
+use super::{Snapshot, framing, mistreat, rules, show};
 use crate::openai::ChatRequest;
 use crate::{Call, DecoderCell, Encoded, Event, Header, Operation, Position, Provider, ResponseHead};
 
@@ -50,9 +50,6 @@ pub(super) struct Case {
     answer: Option<String>,
     events: Option<Vec<Event>>,
 }
-
-/// The suffix of a snapshot, and its text.
-type Snapshot = (&'static str, String);
 
 /// The names of the cases that these files make.
 pub(super) fn names(files: &BTreeSet<String>) -> BTreeSet<&str> {
@@ -124,16 +121,7 @@ impl Case {
     fn call(&self) -> Result<Call, String> {
         let document = self.document.as_deref().unwrap_or("{}");
         let request: ChatRequest = serde_json::from_str(document).unwrap_or_default();
-        let operation = match self.options.operation.as_deref() {
-            None | Some("chat") => Operation::Chat,
-            Some("models") => Operation::Models,
-            Some("embeddings") => Operation::Embeddings,
-            Some("completions") => Operation::Completions,
-            Some("responses") => Operation::Responses,
-            Some("messages") => Operation::Messages,
-            Some("count-tokens") => Operation::CountTokens,
-            Some(other) => return Err(format!("there is no operation {other}")),
-        };
+        let operation = operation(self.options.operation.as_deref())?;
         let asked = request.stream_options.and_then(|options| options.include_usage);
         Ok(Call {
             operation,
@@ -186,4 +174,18 @@ impl Case {
 
 fn headers(headers: &BTreeMap<String, String>) -> Vec<Header> {
     headers.iter().map(|(name, value)| Header { name: name.clone(), value: value.clone() }).collect()
+}
+
+/// An operation by its name in the contract, `chat` if there is none.
+pub(super) fn operation(name: Option<&str>) -> Result<Operation, String> {
+    Ok(match name {
+        None | Some("chat") => Operation::Chat,
+        Some("models") => Operation::Models,
+        Some("embeddings") => Operation::Embeddings,
+        Some("completions") => Operation::Completions,
+        Some("responses") => Operation::Responses,
+        Some("messages") => Operation::Messages,
+        Some("count-tokens") => Operation::CountTokens,
+        Some(other) => return Err(format!("there is no operation {other}")),
+    })
 }

@@ -1,6 +1,6 @@
-//! Golden-file tests of a provider plugin: data in, data out, run natively by `cargo test`.
+//! Golden-file tests of a plugin: data in, data out, run natively by `cargo test`.
 //!
-//! A plugin's `golden/` folder holds cases. A case is a name and some of these files:
+//! A plugin's `golden/` folder holds cases. For a provider ([`check`]), a case is a name and some of these files:
 //!
 //! | file | what it is |
 //! |---|---|
@@ -15,12 +15,18 @@
 //! Every file is then made wrong in one place, many times over: cut off, without a field, with one twice, with nulls
 //! and other types. Whatever comes of that has to keep the same rules, and nothing may panic.
 //!
+//! For a policy ([`check_policy`]), a case is one file, `<case>.json`, with `settings`, `targets`, `request` and
+//! `candidates`; all of it and every field in it has a default. The plan stands in `<case>.plan.snap`, with how often
+//! each target comes first if that is left to chance. What a figure can be that makes no sense is tried as well: the
+//! plan must not be empty, must name candidates that there are, and must be the same for the same request.
+//!
 //! `WEIR_BLESS=1 cargo test` writes the snapshots. A snapshot that is missing, or that belongs to no case, fails.
 
 mod case;
 mod framing;
 mod mistreat;
 mod mutants;
+mod plan;
 mod rules;
 mod show;
 
@@ -30,7 +36,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use self::case::Case;
+use self::plan::PlanCase;
 use crate::Provider;
+use crate::routing::Policy;
 
 thread_local! {
     static FROZEN: Cell<bool> = const { Cell::new(false) };
@@ -41,15 +49,37 @@ pub(crate) fn frozen_time() -> Option<u64> {
     FROZEN.get().then_some(1_700_000_000)
 }
 
-/// Runs all cases in `folder`, which is relative to the crate of the test.
+/// Runs all cases of a provider in `folder`, which is relative to the crate of the test.
 ///
 /// # Panics
 /// If a result is not as its snapshot says, with the differences in the message.
-#[allow(clippy::panic, reason = "a test helper: it fails as tests fail")]
 pub fn check<P: Provider>(folder: &str) {
+    verdict(folder, |golden, files| {
+        golden.run(files, &case::names(files), |name| Case::load(&golden.folder, files, name)?.run::<P>())
+    });
+}
+
+/// Runs all cases of a policy in `folder`, which is relative to the crate of the test.
+///
+/// # Panics
+/// If a plan is not as its snapshot says, with the differences in the message.
+pub fn check_policy<P: Policy>(folder: &str) {
+    verdict(folder, |golden, files| {
+        let names = files.iter().filter_map(|file| file.strip_suffix(".json")).collect();
+        golden.run(files, &names, |name| PlanCase::load(&golden.folder, name)?.run::<P>())
+    });
+}
+
+/// The suffix of a snapshot, and its text.
+type Snapshot = (&'static str, String);
+
+/// Fails as tests fail unless `run` finds cases, and nothing wrong with them.
+#[allow(clippy::panic, reason = "a test helper: it fails as tests fail")]
+fn verdict(folder: &str, run: impl FnOnce(&Golden, &BTreeSet<String>) -> Result<usize, String>) {
     let root = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+    let golden = Golden { folder: root.join(folder), bless: std::env::var_os("WEIR_BLESS").is_some() };
     FROZEN.set(true);
-    let outcome = Golden { folder: root.join(folder), bless: std::env::var_os("WEIR_BLESS").is_some() }.run::<P>();
+    let outcome = golden.files().and_then(|files| run(&golden, &files));
     FROZEN.set(false);
     match outcome {
         Ok(0) => panic!("there are no cases in {folder}"),
@@ -64,14 +94,17 @@ struct Golden {
 }
 
 impl Golden {
-    /// Runs all cases. The number of snapshots that hold, or the text of all that do not.
-    fn run<P: Provider>(&self) -> Result<usize, String> {
-        let files = self.files()?;
+    /// Runs the cases of these names. The number of snapshots that hold, or the text of all that do not.
+    fn run(
+        &self,
+        files: &BTreeSet<String>,
+        names: &BTreeSet<&str>,
+        case: impl Fn(&str) -> Result<Vec<Snapshot>, String>,
+    ) -> Result<usize, String> {
         let mut problems = Vec::new();
         let mut snapshots = BTreeSet::new();
-        for name in case::names(&files) {
-            let results = Case::load(&self.folder, &files, name).and_then(|case| case.run::<P>());
-            match results {
+        for name in names {
+            match case(name) {
                 Ok(results) => {
                     for (suffix, text) in results {
                         let file = format!("{name}.{suffix}.snap");

@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use crate::Event;
+use crate::random::{Random, hash};
 
 /// What a value becomes that is not as it should be.
 const ODD: [&str; 14] = [
@@ -28,28 +29,22 @@ const ODD: [&str; 14] = [
 const NO_DOCUMENT: [&str; 10] =
     ["", " ", "null", "[]", "{}", "7", "\"text\"", "[DONE]", "<html>502</html>", "{\"error\":{\"message\":null}}"];
 
-/// Numbers that look random and are the same every time: the generator is SplitMix64.
-pub(super) struct Dice(u64);
+/// Chance that falls the same way every time.
+pub(super) struct Dice(Random);
 
 impl Dice {
     /// Dice that fall as they always do for this name.
     pub(super) fn new(name: &str) -> Self {
-        // FNV-1a, as the hashes of the standard library may change.
-        Self(
-            name.bytes()
-                .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)),
-        )
+        Self(Random::new(hash(name)))
     }
 
     /// A number below `end`, which is not zero.
     pub(super) fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % end as u64) as usize
+        self.0.below(end)
     }
 
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+    /// One of these, if there are any.
+    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
         if from.is_empty() { None } else { from.get(self.below(from.len())) }
     }
 }
