@@ -23,6 +23,7 @@ mod stream;
 mod work;
 
 pub use account::Account;
+pub use plan::candidate;
 pub use provider::Provider;
 pub use reload::{Gateway, Reloaded, StartError};
 pub use request::{Answer, Request, answer};
