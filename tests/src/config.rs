@@ -50,6 +50,22 @@ impl Config {
         self
     }
 
+    /// Adds a model name with these targets, each `provider/model` or a mapping, and the `failover` policy.
+    #[must_use]
+    pub fn model(self, name: &str, targets: &[Value]) -> Self {
+        self.routed(json!({ "name": name, "targets": targets }))
+    }
+
+    /// Adds a model name as it stands in the file.
+    #[must_use]
+    pub fn routed(mut self, model: Value) -> Self {
+        match &mut self.0["models"] {
+            Value::Array(models) => models.push(model),
+            models => *models = json!([model]),
+        }
+        self
+    }
+
     /// Takes plugins from this folder.
     #[must_use]
     pub fn plugins(self, folder: &Path) -> Self {

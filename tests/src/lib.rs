@@ -11,6 +11,7 @@ pub mod chat;
 mod client;
 mod config;
 mod dialect;
+pub mod fleet;
 mod gateway;
 pub mod guests;
 mod metrics;

@@ -82,7 +82,7 @@ fn plugin(state: &PluginState) -> Value {
             (false, _) => "failed",
         },
         "generation": serving.map(|serving| serving.generation),
-        "generations_alive": state.generations_alive,
+        "generations_alive": state.generations_alive(),
         "version": serving.map(|serving| &serving.version),
         "summary": serving.map(|serving| &serving.summary),
         "sha256": serving.map(|serving| &serving.digest),

@@ -30,6 +30,7 @@ mod work;
 pub use account::Account;
 pub use checks::Checked;
 pub use discovery::{Discovered, FoundEndpoint};
+pub use plan::candidate;
 pub use provider::Provider;
 pub use reload::{Gateway, Reloaded, StartError};
 pub use request::{Answer, Request, answer};

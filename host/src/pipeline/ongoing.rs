@@ -6,7 +6,7 @@ use super::policy::Observed;
 use super::route::Target;
 use crate::chat::usage::Usage;
 use crate::error::{Cause, Error};
-use crate::standing::{Admission, Consequence, Full, Place, Reason, Refusal};
+use crate::standing::{Admission, BreakerState, Consequence, Full, Place, Refusal};
 
 /// How long a client is told to wait for a place at a target that has none.
 const WHEN_FULL: Duration = Duration::from_secs(1);
@@ -25,22 +25,46 @@ pub(super) struct Ongoing {
 }
 
 impl Ongoing {
-    /// Asks for leave to make an attempt at a target; waits for a place if there is a queue. With `anyway` it is made
-    /// though the target wants to be left alone, since there is no other.
+    /// Asks for leave to make an attempt at a target; waits for a place if there is a queue.
     ///
     /// # Errors
     /// 503 with the time to wait, if the target is out of service or full.
-    pub(super) async fn begin(target: &Target, anyway: bool, observed: Option<Observed>) -> Result<Self, Error> {
-        let standing = &target.standing;
-        let admission = match standing.admit(tokio::time::Instant::now()) {
+    pub(super) async fn begin(target: &Target, observed: Option<Observed>) -> Result<Self, Error> {
+        let admission = target.standing.admit(tokio::time::Instant::now());
+        let admission = admission.map_err(|refusal| out_of_service(target, refusal))?;
+        Self::queue(target, admission, observed).await
+    }
+
+    /// The same though the target wants to be left alone, since there is no other. One that keeps failing is not asked.
+    ///
+    /// # Errors
+    /// As for [`begin`](Self::begin).
+    pub(super) async fn begin_anyway(target: &Target, observed: Option<Observed>) -> Result<Self, Error> {
+        let (standing, now) = (&target.standing, tokio::time::Instant::now());
+        let admission = match standing.admit(now) {
             Ok(admission) => admission,
-            Err(Refusal { reason: Reason::Cooldown | Reason::Outlier, .. }) if anyway => standing.admit_anyway(),
+            Err(_) if standing.breaker(now).state == BreakerState::Closed => standing.admit_anyway(),
             Err(refusal) => return Err(out_of_service(target, refusal)),
         };
-        let place = standing.enter().await.map_err(|reason| full(target, &reason))?;
+        Self::queue(target, admission, observed).await
+    }
+
+    /// The same without waiting for anything.
+    pub(super) fn begin_at_once(target: &Target, observed: Option<Observed>) -> Option<Self> {
+        let admission = target.standing.admit(tokio::time::Instant::now()).ok()?;
+        let place = target.standing.try_enter()?;
+        Some(Self::new(target, admission, place, observed))
+    }
+
+    async fn queue(target: &Target, admission: Admission, observed: Option<Observed>) -> Result<Self, Error> {
+        let place = target.standing.enter().await.map_err(|reason| full(target, &reason))?;
+        Ok(Self::new(target, admission, place, observed))
+    }
+
+    fn new(target: &Target, admission: Admission, place: Place, observed: Option<Observed>) -> Self {
         let (admission, place) = (Some(admission), Some(place));
         target.provider.metrics().count_attempt();
-        Ok(Self { target: target.clone(), admission, place, observed, began: Instant::now(), first_token: None })
+        Self { target: target.clone(), admission, place, observed, began: Instant::now(), first_token: None }
     }
 
     /// Whom it asks.

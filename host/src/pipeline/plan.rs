@@ -13,6 +13,7 @@ use super::retry::Step;
 use super::route::{Route, Target};
 use super::work;
 use crate::chat::{estimate, last_text};
+use crate::config::ModelInfo;
 use crate::error::Error;
 use crate::plugin::{Breaker, Candidate, Entry, Header, Health, Operation, PlannedAttempt, Prices, RoutingRequest};
 use crate::standing;
@@ -50,7 +51,13 @@ pub(super) async fn make(route: &Route, request: &Request<'_>) -> Result<Cow<'st
         return Err(work::lacking(&route.targets[0].provider, request.operation));
     }
     let now = Instant::now();
-    let candidates: Vec<Candidate> = able.iter().map(|index| candidate(&route.targets[*index], now)).collect();
+    let candidates: Vec<Candidate> = able
+        .iter()
+        .map(|index| {
+            let target = &route.targets[*index];
+            candidate(target.place, &target.standing.view(now), &target.provider.facts(&target.model))
+        })
+        .collect();
     let shown = shown(route, request, policy.wants_text());
     let steps = match policy.plan(&request.id, &shown, &candidates).await? {
         Some(plan) => plan.iter().map(|attempt| step(attempt, &able)).collect(),
@@ -86,13 +93,11 @@ fn step(attempt: &PlannedAttempt, able: &[usize]) -> Step {
     }
 }
 
-/// How a target stands, as policies see it.
-fn candidate(target: &Target, now: Instant) -> Candidate {
-    let view = target.standing.view(now);
-    let facts = target.provider.facts(&target.model);
+/// How a target stands and what is known of its model, as policies see it. `place` is its place in the configured list.
+pub fn candidate(place: u32, view: &standing::View, facts: &ModelInfo) -> Candidate {
     let average = |average: Option<Duration>| average.map(|average| average.as_secs_f64() * 1e3);
     Candidate {
-        target: target.place,
+        target: place,
         health: match view.health {
             standing::Health::Unknown => Health::Unknown,
             standing::Health::Healthy => Health::Healthy,

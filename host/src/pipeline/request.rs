@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::account::Account;
 use super::attempt::{Attempt, Deadline, attempt, within};
 use super::ongoing::Ongoing;
+use super::policy::Observed;
 use super::retry::{self, Step, Trial};
 use super::route::{Route, Target};
 use super::snapshot::Snapshot;
@@ -139,6 +140,12 @@ impl Run<'_> {
         retry::carry_out(self, plan, targets.len(), &mut account.notes(targets)).await
     }
 
+    /// What tells the policy how an attempt ended, if it wants to know.
+    fn observed(&self) -> Option<Observed> {
+        let policy = self.route.policy.as_ref()?;
+        policy.observed(&self.request.id, self.request.operation)
+    }
+
     /// The answer with the name of the target that gave it, if there was a choice.
     pub(super) fn named(&self, target: usize, mut answer: Attempt) -> Attempt {
         let (Attempt::Whole { headers, .. } | Attempt::Stream { headers, .. }) = &mut answer;
@@ -164,8 +171,8 @@ impl Trial for Run<'_> {
         self.route.targets[target].provider.retry_budget().withdraw(Instant::now())
     }
 
-    fn may_hedge(&self, target: usize) -> bool {
-        self.route.targets[target].provider.hedge_budget().withdraw(Instant::now())
+    fn may_hedge(&self, first: usize) -> bool {
+        self.route.targets[first].provider.hedge_budget().withdraw(Instant::now())
     }
 
     fn has_more_room(&self, target: usize, than: usize) -> bool {
@@ -181,10 +188,15 @@ impl Trial for Run<'_> {
     }
 
     async fn enter(&self, target: usize) -> Result<Ongoing, Error> {
-        let policy = self.route.policy.as_ref();
-        let observed = policy.and_then(|policy| policy.observed(&self.request.id, self.request.operation));
-        let is_only = self.route.targets.len() == 1;
-        Ongoing::begin(&self.route.targets[target], is_only, observed).await
+        Ongoing::begin(&self.route.targets[target], self.observed()).await
+    }
+
+    fn enter_beside(&self, target: usize) -> Option<Ongoing> {
+        Ongoing::begin_at_once(&self.route.targets[target], self.observed())
+    }
+
+    async fn enter_anyway(&self, target: usize) -> Result<Ongoing, Error> {
+        Ongoing::begin_anyway(&self.route.targets[target], self.observed()).await
     }
 
     fn begin(&self, target: usize) -> Result<Work, Error> {

@@ -40,8 +40,9 @@ pub(super) trait Trial {
     /// Takes one more attempt at the same target from the budget of its provider.
     fn may_repeat(&self, target: usize) -> bool;
 
-    /// Takes one more attempt at this target, beside another, from the budget for that.
-    fn may_hedge(&self, target: usize) -> bool;
+    /// Takes one attempt beside another from the budget for that, which is that of the provider whom the plan asks
+    /// first: every request of its adds to it.
+    fn may_hedge(&self, first: usize) -> bool;
 
     /// Whether a prompt that was too long for one target may fit another.
     fn has_more_room(&self, target: usize, than: usize) -> bool;
@@ -51,6 +52,15 @@ pub(super) trait Trial {
     /// # Errors
     /// The target is out of service or full: another one may not be.
     fn enter(&self, target: usize) -> impl Future<Output = Result<Self::Leave, Error>>;
+
+    /// The same for an attempt beside another, which is not worth waiting for. `None` if it cannot be made at once.
+    fn enter_beside(&self, target: usize) -> Option<Self::Leave>;
+
+    /// The same where nobody else is left to ask: also at a target that wants to be left alone for a while.
+    ///
+    /// # Errors
+    /// The target keeps failing, or is full.
+    fn enter_anyway(&self, target: usize) -> impl Future<Output = Result<Self::Leave, Error>>;
 
     /// Makes ready what this target is asked to do.
     ///
@@ -143,9 +153,31 @@ impl<T: Trial, N: Notes> Run<'_, T, N> {
                 }
             }
             if self.attempts == before {
-                return Err(self.error());
+                return self.anyway().await;
             }
         }
+    }
+
+    /// What is left to do when the plan is at its end: if nobody could be asked, somebody is asked all the same who
+    /// only wants to be left alone. The client is better served with an answer, or with the upstream's own refusal.
+    async fn anyway(mut self) -> Result<(usize, T::Answer), Error> {
+        let plan = if self.attempts == 0 { self.plan } else { &[] };
+        for step in plan {
+            let tried = &self.tried[step.target];
+            // One that is full has been waited for.
+            if tried.error.as_ref().is_none_or(|error| error.cause != Cause::Unavailable) {
+                continue;
+            }
+            let Ok(mut work) = self.trial.begin(step.target) else { continue };
+            let Ok(leave) = self.trial.enter_anyway(step.target).await else { continue };
+            self.begun(step.target, false);
+            let outcome = self.trial.attempt(&mut work, step, leave).await;
+            return match self.settle(step.target, work, outcome) {
+                Some(answer) => Ok(answer),
+                None => Err(self.error()),
+            };
+        }
+        Err(self.error())
     }
 
     /// Whether this target is to be asked now, as things stand.
@@ -171,7 +203,7 @@ impl<T: Trial, N: Notes> Run<'_, T, N> {
 
     /// Makes a step, and `beside` beside it if it is to be.
     async fn step(&mut self, step: &Step, beside: Option<&Step>) -> Option<(usize, T::Answer)> {
-        let (mut work, leave) = self.ready(step.target, false).await?;
+        let (mut work, leave) = self.ready(step.target).await?;
         let hedge = step.hedge.zip(beside).filter(|(_, beside)| self.tried[beside.target].error.is_none());
         let Some((delay, beside)) = hedge else {
             let outcome = self.trial.attempt(&mut work, step, leave).await;
@@ -186,9 +218,7 @@ impl<T: Trial, N: Notes> Run<'_, T, N> {
         if let Ok((work, outcome)) = tokio::time::timeout(delay, &mut attempt).await {
             return self.settle(step.target, work, outcome);
         }
-        let second =
-            if self.trial.may_hedge(beside.target) { Box::pin(self.ready(beside.target, true)).await } else { None };
-        let Some((mut work, leave)) = second else {
+        let Some((mut work, leave)) = self.ready_beside(beside.target) else {
             let (work, outcome) = attempt.await;
             return self.settle(step.target, work, outcome);
         };
@@ -215,7 +245,7 @@ impl<T: Trial, N: Notes> Run<'_, T, N> {
     }
 
     /// What an attempt at this target needs, if it can be made.
-    async fn ready(&mut self, target: usize, is_hedge: bool) -> Option<(T::Work, T::Leave)> {
+    async fn ready(&mut self, target: usize) -> Option<(T::Work, T::Leave)> {
         let work = match self.tried[target].work.take() {
             Some(work) => Ok(work),
             None => self.trial.begin(target),
@@ -226,9 +256,7 @@ impl<T: Trial, N: Notes> Run<'_, T, N> {
         };
         match ready {
             Ok(ready) => {
-                self.tried[target].attempts += 1;
-                self.attempts += 1;
-                self.notes.begun(target, is_hedge);
+                self.begun(target, false);
                 Some(ready)
             }
             Err(error) => {
@@ -236,6 +264,21 @@ impl<T: Trial, N: Notes> Run<'_, T, N> {
                 None
             }
         }
+    }
+
+    /// The same for an attempt beside another. If it cannot be made, the target's turn may still come.
+    fn ready_beside(&mut self, target: usize) -> Option<(T::Work, T::Leave)> {
+        let work = self.trial.begin(target).ok()?;
+        let first = self.plan.first()?.target;
+        let leave = if self.trial.may_hedge(first) { self.trial.enter_beside(target)? } else { return None };
+        self.begun(target, true);
+        Some((work, leave))
+    }
+
+    fn begun(&mut self, target: usize, is_hedge: bool) {
+        self.tried[target].attempts += 1;
+        self.attempts += 1;
+        self.notes.begun(target, is_hedge);
     }
 
     fn settle(

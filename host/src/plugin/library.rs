@@ -46,8 +46,8 @@ pub struct PluginState {
     pub name: String,
     /// The generation that serves, if one could be loaded.
     pub serving: Option<Serving>,
-    /// Generations that are still in use, the serving one included.
-    pub generations_alive: usize,
+    /// All generations, as long as something runs on them.
+    generations: Vec<Weak<Generation>>,
     /// Why the file as it stands now does not serve.
     pub error: Option<String>,
 }
@@ -65,6 +65,13 @@ pub struct Serving {
     pub digest: String,
     /// Size of the file in bytes.
     pub size: usize,
+}
+
+impl PluginState {
+    /// Generations that are in use at this moment, the serving one included.
+    pub fn generations_alive(&self) -> usize {
+        self.generations.iter().filter(|generation| generation.strong_count() > 0).count()
+    }
 }
 
 impl Library {
@@ -176,7 +183,7 @@ impl Slot {
                 digest: generation.digest.clone(),
                 size: generation.size,
             }),
-            generations_alive: self.generations.iter().filter(|generation| generation.strong_count() > 0).count(),
+            generations: self.generations.clone(),
             error: self.error.as_ref().map(ToString::to_string),
         }
     }

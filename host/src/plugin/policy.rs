@@ -86,8 +86,8 @@ impl PolicyPlugin {
         let plan = self.guest.settle(Function::Plan, store, outcome)?;
         self.guest.give_back(instance);
         let plan = plan.map_err(CallError::Failure)?;
-        let names_candidates = plan.iter().all(|attempt| (attempt.candidate as usize) < candidates.len());
-        if plan.is_empty() || plan.len() > MOST_ATTEMPTS || !names_candidates {
+        if plan.is_empty() || plan.len() > MOST_ATTEMPTS || !plan.iter().all(|attempt| can_be_made(attempt, candidates))
+        {
             self.guest.report(Function::Plan, &Fault::Output);
             return Err(Fault::Output.into());
         }
@@ -105,4 +105,10 @@ impl PolicyPlugin {
         self.guest.give_back(instance);
         Ok(())
     }
+}
+
+/// Whether an attempt is at one of the candidates, and has time.
+fn can_be_made(attempt: &Attempt, candidates: &[Candidate]) -> bool {
+    let limits = [attempt.first_byte_ms, attempt.idle_ms, attempt.total_ms];
+    (attempt.candidate as usize) < candidates.len() && limits.iter().all(|limit| *limit != Some(0))
 }

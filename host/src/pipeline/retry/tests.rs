@@ -18,6 +18,8 @@ struct Script {
     targets: Vec<RefCell<VecDeque<Deed>>>,
     /// Targets that cannot be asked.
     closed: Vec<usize>,
+    /// Those of them that can be asked if there is nobody else.
+    resting: Vec<usize>,
     /// How many attempts may be repeated, and made beside others.
     repeats: Cell<u32>,
     hedges: Cell<u32>,
@@ -31,6 +33,7 @@ impl Script {
             retries: Retries { attempts: 3, ..Retries::default() },
             targets: targets.into_iter().map(|deeds| RefCell::new(deeds.into())).collect(),
             closed: Vec::new(),
+            resting: Vec::new(),
             repeats: Cell::new(10),
             hedges: Cell::new(10),
             windows: vec![0; N],
@@ -81,6 +84,14 @@ impl Trial for Script {
             true => Err(Error::new(Cause::Unavailable, "out of service")),
             false => Ok(()),
         }
+    }
+
+    fn enter_beside(&self, target: usize) -> Option<()> {
+        (!self.closed.contains(&target)).then_some(())
+    }
+
+    async fn enter_anyway(&self, target: usize) -> Result<(), Error> {
+        if self.resting.contains(&target) { Ok(()) } else { self.enter(target).await }
     }
 
     fn begin(&self, _: usize) -> Result<(), Error> {
@@ -215,6 +226,29 @@ async fn targets_that_cannot_be_asked_are_passed_over() {
     script.closed = vec![1];
     let (outcome, ..) = script.run(&steps([0, 1])).await;
     assert_eq!(outcome.unwrap_err().cause, Cause::RateLimit, "what was really said goes before what was not asked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn if_nobody_can_be_asked_the_first_that_only_rests_is_asked_once() {
+    let mut script = Script::new([vec![], vec![passing()], vec![]]);
+    (script.closed, script.resting) = (vec![0, 1, 2], vec![1, 2]);
+    let (outcome, notes, took) = script.run(&steps([0, 1, 2])).await;
+    assert_eq!(outcome.unwrap_err().message, "busy");
+    assert_eq!((notes.last().map(String::as_str), took), (Some("1"), SECOND));
+    let mut script = Script::new([vec![], vec![bad(Cause::NotFound)]]);
+    (script.closed, script.resting) = (vec![0], vec![0]);
+    let (outcome, ..) = script.run(&steps([0, 1])).await;
+    assert_eq!(outcome.unwrap_err().cause, Cause::NotFound, "somebody was asked, so that who rests is let rest");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_cannot_be_asked_beside_another_may_still_be_the_next() {
+    let late = Err(Error::new(Cause::BadAnswer, "no"));
+    let mut script = Script::new([vec![(10 * SECOND, late)], vec![]]);
+    script.closed = vec![1];
+    let (outcome, notes, took) = script.run(&hedged(2 * SECOND)).await;
+    assert_eq!(outcome.unwrap_err().cause, Cause::BadAnswer);
+    assert_eq!((notes, took), (vec!["0".to_owned(), "0 bad_answer -> Other".to_owned()], 10 * SECOND));
 }
 
 #[tokio::test(start_paused = true)]

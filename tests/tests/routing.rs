@@ -1,0 +1,245 @@
+//! Where names lead, who decides between targets, and what a target adds to a request.
+
+use serde_json::{Value, json};
+use weir_tests::fleet::{CHAT, Fleet, PROVIDERS, model, well};
+use weir_tests::{ADMIN_KEY, Client, Config, Dialect, Gateway, KEY, Provider, Upstream, bounded, chat, reply, run};
+
+/// Two providers that are well, with these models.
+async fn fleet(models: &[Value]) -> Fleet {
+    let upstreams = vec![well("first").await, well("second").await, well("third").await];
+    let named = |number, provider: Provider| if number == 1 { provider.models(&["m1", "own"]) } else { provider };
+    let configure = |config: Config| {
+        models.iter().fold(config, |config, model| config.routed(model.clone())).set("/default_model", json!(CHAT))
+    };
+    Fleet::configured(upstreams, named, configure).await
+}
+
+fn of(text: &str) -> Value {
+    chat::request_to(text, "x")
+}
+
+#[tokio::test]
+async fn every_way_to_name_a_target_leads_to_it() {
+    let models = [
+        json!({ "name": CHAT, "aliases": ["gpt-4o", "org/chat"], "targets": ["first/m1"] }),
+        json!({ "name": "task:*", "targets": ["second/model-*"] }),
+        json!({ "name": "task:code", "targets": ["first/coder"] }),
+        json!({ "name": "*-latest", "targets": ["third/*"] }),
+        json!({ "name": "fixed-*", "targets": ["third/always"] }),
+    ];
+    let fleet = fleet(&models).await;
+    let cases = [
+        (CHAT, 0, "m1"),
+        ("gpt-4o", 0, "m1"),
+        ("org/chat", 0, "m1"),
+        ("task:code", 0, "coder"),
+        ("task:docs", 1, "model-docs"),
+        ("task:", 1, "model-"),
+        ("llama-latest", 2, "llama"),
+        ("fixed-x", 2, "always"),
+        ("second/m1", 1, "m1"),
+        ("second/whatever/it-is", 1, "whatever/it-is"),
+        ("own", 1, "own"),
+    ];
+    for (name, upstream, expected) in cases {
+        let before = fleet.asked()[upstream];
+        let answer = fleet.gateway.client().chat(&of(name)).await;
+        assert_eq!(answer.content(), PROVIDERS[upstream], "{name}");
+        assert_eq!(answer.header("x-weir-target"), None, "{name}: there was no choice");
+        let sent = fleet.upstreams[upstream].requests()[before].json();
+        assert_eq!(sent["model"], expected, "{name}");
+    }
+    let mut nameless = of(CHAT);
+    nameless.as_object_mut().expect("a request is an object").remove("model");
+    assert_eq!(fleet.gateway.client().chat(&nameless).await.content(), "first", "the default model");
+    let unknown = fleet.gateway.client().chat(&of("chatt")).await.error(404);
+    assert_eq!(unknown.code.as_deref(), Some("model_not_found"));
+    unknown.says("`chat`");
+    let list = fleet.gateway.client().get("/v1/models").await.json();
+    let ids: Vec<&str> = list["data"].as_array().unwrap().iter().filter_map(|model| model["id"].as_str()).collect();
+    assert!(ids.contains(&CHAT) && ids.contains(&"task:code"), "{ids:?}");
+    assert!(!ids.iter().any(|id| id.contains('*') || *id == "gpt-4o"), "{ids:?}");
+}
+
+#[tokio::test]
+async fn each_target_sees_its_own_defaults_and_parameters() {
+    let targets = json!([
+        { "target": "first/m1", "defaults": { "temperature": 0.1, "top_p": 0.5 }, "parameters": { "seed": 7 } },
+        { "target": "second/m1", "parameters": { "max_tokens": 5, "stop": ["\n"] } },
+    ]);
+    for stream in [false, true] {
+        let failing = reply::json(500, &Dialect::OpenAi.error("api_error", "no"));
+        let upstreams = vec![Upstream::always(failing).await, well("good").await];
+        let configure = |config: Config| config.routed(json!({ "name": CHAT, "targets": targets }));
+        let fleet = Fleet::configured(upstreams, |_, provider| provider, configure).await;
+        let request = chat::with(chat::with(chat::request_as(stream, "x"), "model", json!(CHAT)), "top_p", json!(0.9));
+        assert_eq!(fleet.gateway.client().chat(&request).await.status, 200);
+        let [first, second] = [0, 1].map(|number| fleet.upstreams[number].only_request().json());
+        assert_eq!((&first["temperature"], &first["top_p"], &first["seed"]), (&json!(0.1), &json!(0.9), &json!(7)));
+        assert_eq!((&second["max_tokens"], &second["stop"]), (&json!(5), &json!(["\n"])));
+        assert_eq!((&second["temperature"], &second["seed"]), (&Value::Null, &Value::Null), "that is the first one's");
+        assert_eq!((&first["max_tokens"], &second["top_p"]), (&json!(256), &json!(0.9)), "what the client says");
+    }
+}
+
+fn tagged(policy: Value, tags: [&str; 3]) -> Value {
+    let targets: Vec<Value> = PROVIDERS
+        .iter()
+        .zip(tags)
+        .map(|(provider, tag)| json!({ "target": format!("{provider}/m1"), "tags": [tag] }))
+        .collect();
+    json!({ "name": CHAT, "policy": policy, "targets": targets })
+}
+
+async fn target(client: &Client, request: &Value) -> String {
+    let answer = client.chat(request).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.header("x-weir-target").expect("the answer names its target").to_owned()
+}
+
+#[tokio::test]
+async fn a_clients_words_choose_the_target() {
+    let fleet = fleet(&[tagged(json!("task"), ["fast", "light", "heavy"])]).await;
+    let client = fleet.gateway.client();
+    for (header, value, expected) in [
+        ("x-weir-tags", "search", "first/m1"),
+        ("x-weir-tags", "unknown, task:code", "third/m1"),
+        ("x-weir-task", "docs", "second/m1"),
+        ("x-weir-task", "HEAVY", "third/m1"),
+        ("x-other", "HEAVY", "second/m1"),
+    ] {
+        assert_eq!(target(&client.clone().with(header, value), &of(CHAT)).await, expected, "{header}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_or_a_header_permits_what_is_guarded() {
+    let settings = json!({ "permissions": [{ "header": { "name": "x-weir-final-check" } }, { "key_tag": "cloud" }] });
+    let policy = json!({ "plugin": "guarded", "settings": settings });
+    let upstreams = vec![well("cloud").await, well("local").await, well("local").await];
+    let configure = |config: Config| {
+        config.routed(tagged(policy, ["cloud", "local", "local"])).set(
+            "/keys",
+            json!([{ "name": "dev", "key": KEY }, { "name": "ops", "key": ADMIN_KEY, "admin": true, "tags": ["cloud"] }]),
+        )
+    };
+    let fleet = Fleet::configured(upstreams, |_, provider| provider, configure).await;
+    let (plain, permitted) = (fleet.gateway.client(), fleet.gateway.admin());
+    assert_eq!(target(&plain, &of(CHAT)).await, "second/m1");
+    assert_eq!(target(&permitted, &of(CHAT)).await, "first/m1");
+    assert_eq!(target(&plain.clone().with("x-weir-final-check", "1"), &of(CHAT)).await, "first/m1");
+    assert_eq!(target(&plain.with("x-weir-final-check", "0"), &of(CHAT)).await, "second/m1");
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_policy_reaches_the_client() {
+    let policy = json!({ "plugin": "guarded", "settings": {} });
+    let fleet = fleet(&[tagged(policy, ["cloud", "cloud", "cloud"])]).await;
+    for stream in [false, true] {
+        let request = chat::with(chat::request_as(stream, "x"), "model", json!(CHAT));
+        let error = fleet.gateway.client().chat(&request).await.error(403);
+        assert_eq!(error.code.as_deref(), Some("permission_required"));
+    }
+    assert_eq!(fleet.asked(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn weights_users_and_prices_decide_where_they_are_to() {
+    let sticky = json!({ "plugin": "weighted", "settings": { "sticky": "user" } });
+    let fleet = fleet(&[model(&PROVIDERS, sticky)]).await;
+    let client = fleet.gateway.client();
+    for user in ["ann", "bob", "eve"] {
+        let request = chat::with(of(CHAT), "user", json!(user));
+        let stays = target(&client, &request).await;
+        for _ in 0..5 {
+            assert_eq!(target(&client, &request).await, stays, "{user}");
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    let spreading = async {
+        while seen.len() < 3 {
+            seen.insert(target(&client, &of(CHAT)).await);
+        }
+    };
+    bounded("requests without a user go everywhere", spreading).await;
+
+    let upstreams = vec![well("dear").await, well("cheap").await, well("unknown").await];
+    let priced = |number, provider: Provider| match number {
+        2 => provider,
+        _ => {
+            let input = if number == 0 { 3.0 } else { 0.5 };
+            provider.set("/models", json!([{ "id": "m1", "prices": { "input": input, "output": 1.0 } }]))
+        }
+    };
+    let configure = |config: Config| config.routed(model(&PROVIDERS, json!("cheapest")));
+    let fleet = Fleet::configured(upstreams, priced, configure).await;
+    for stream in [false, true] {
+        assert_eq!(fleet.good(stream).await, ("cheap".to_owned(), "second/m1".to_owned()));
+    }
+}
+
+/// Checks a configuration whose model stands on line 8, and returns what is said of it.
+async fn checked(model: &str) -> String {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = folder.path().join("weir.yaml");
+    let plugins = weir_tests::guests::built_plugins();
+    let cache = weir_tests::guests::compile_cache();
+    let text = format!(
+        "listen: 127.0.0.1:0\nplugins:\n  path: {}\n  cache: {}\nproviders:\n  - {{ name: a, plugin: demo, models: [m] }}\nmodels:\n{model}\n",
+        plugins.display(),
+        cache.display()
+    );
+    std::fs::write(&file, text).expect("a temporary folder can be written to");
+    let finished = run(&["check", &file.to_string_lossy()], &[]).await;
+    assert_eq!(finished.code, Some(1), "{}", finished.output);
+    finished.output
+}
+
+#[tokio::test]
+async fn a_policy_or_setting_that_is_not_there_is_refused_with_its_place() {
+    for (model, says) in [
+        ("  - { name: x, targets: [a/m, a/n], policy: fialover }", "fialover"),
+        ("  - { name: x, targets: [a/m, a/n], policy: demo }", "demo"),
+        ("  - { name: x, targets: [a/m, a/n], policy: { plugin: failover, settings: { hedge: 5 } } }", "hedge"),
+        (
+            "  - { name: x, targets: [a/m, a/n], policy: { plugin: failover, settings: { hedge_ms: soon } } }",
+            "hedge_ms",
+        ),
+        ("  - { name: x, targets: [a/m, a/n], policy: guarded }", "cloud"),
+        ("  - { name: x, targets: [b/m] }", "`b`"),
+        ("  - { name: x, targets: [] }", "targets"),
+        ("  - { name: x, targets: [\"a/*\"] }", "stands for nothing"),
+        ("  - { name: x, targets: [{ target: a/m, parameters: { model: y } }] }", "`model`"),
+        ("  - { name: x, targets: [a/m], aliases: [x] }", "is taken"),
+    ] {
+        let output = checked(model).await;
+        assert!(output.contains("weir.yaml:8"), "{model}: {output}");
+        assert!(output.contains(says), "{model}: {output}");
+    }
+}
+
+#[tokio::test]
+async fn a_reload_to_a_policy_that_is_not_there_changes_nothing() {
+    let fleet = fleet(&[model(&PROVIDERS, json!("failover"))]).await;
+    assert_eq!(fleet.good(false).await.0, "first");
+    let text = std::fs::read_to_string(fleet.gateway.config_file()).expect("the file is there");
+    assert!(text.contains("\"failover\""));
+    fleet.gateway.replace_config(&text.replace("\"failover\"", "\"fialover\""));
+    let refused = fleet.gateway.admin().send("POST", "/plugins/reload", &[], "").await;
+    assert!(refused.text().contains("fialover"), "{}", refused.text());
+    assert_eq!(fleet.good(true).await.0, "first");
+    let reversed = text.replace("first/m1", "x/m1").replace("third/m1", "first/m1").replace("x/m1", "third/m1");
+    fleet.gateway.replace_config(&reversed);
+    fleet.until_answered_by("third").await;
+}
+
+#[tokio::test]
+async fn a_model_with_one_target_needs_no_policy() {
+    let gateway = Gateway::start(
+        &Config::new().provider(Provider::offline("demo", &["demo"])).model(CHAT, &[json!("demo/demo")]),
+    )
+    .await;
+    assert_eq!(gateway.client().chat(&of(CHAT)).await.status, 200);
+    let plugins = gateway.plugins().await;
+    assert!(!plugins.to_string().contains("failover"), "none is loaded: {plugins}");
+}
