@@ -23,7 +23,6 @@ impl Default for Condense {
 impl Condense {
     /// Reads the key `condense` of a model. `None` if it is not there or says `enabled: false`: chats are sent as they
     /// come.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the key is read with the models' policies"))]
     pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let node = fields.node("condense")?;
         Fields::read(node, fields.problems(), |fields| {

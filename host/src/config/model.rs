@@ -2,6 +2,7 @@
 
 use hyper::header::HeaderName;
 
+use super::condense::Condense;
 use super::document::{Node, Value};
 use super::errors::{Origin, Place, Problems};
 use super::fields::Fields;
@@ -30,6 +31,8 @@ pub struct Model {
     pub policy: Option<Policy>,
     /// Headers of the client's that the policy may see, besides those that begin with `x-weir-`.
     pub headers: Vec<HeaderName>,
+    /// How chats are made shorter that do not fit a target. Default: they are not.
+    pub condense: Option<Condense>,
 }
 
 /// A routing policy with its settings.
@@ -54,6 +57,7 @@ impl Model {
                 aliases: fields.values("aliases", exact_name),
                 policy: Policy::read(fields, targets.len()),
                 headers: fields.values("headers", header_name),
+                condense: Condense::read(fields),
                 name: name?,
                 targets: (!targets.is_empty()).then_some(targets)?,
             })

@@ -5,6 +5,7 @@
 mod account;
 mod attempt;
 mod checks;
+mod condense;
 mod discovery;
 mod dropped;
 mod embeddings;

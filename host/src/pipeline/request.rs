@@ -17,7 +17,7 @@ use super::route::{Route, Target};
 use super::snapshot::Snapshot;
 use super::stream::Relay;
 use super::work::Work;
-use super::{embeddings, plan};
+use super::{condense, embeddings, plan};
 use crate::chat::parsable;
 use crate::chat::request::Peek;
 use crate::config::{Key, Retries};
@@ -200,7 +200,17 @@ impl Trial for Run<'_> {
     }
 
     fn begin(&self, target: usize) -> Result<Work, Error> {
-        Work::new(self.request, &self.route.targets[target])
+        let target = &self.route.targets[target];
+        let mut work = Work::new(self.request, target)?;
+        if let Some(condensing) = &self.route.condensing {
+            condensing.before(&mut work, target)?;
+        }
+        Ok(work)
+    }
+
+    fn shorten(&self, target: usize, work: &mut Work, error: &Error) -> bool {
+        let condensing = self.route.condensing.as_ref();
+        condensing.is_some_and(|condensing| condensing.after(work, &self.route.targets[target], error))
     }
 
     async fn attempt(&self, work: &mut Work, step: &Step, ongoing: Ongoing) -> Result<Attempt, Error> {
@@ -209,7 +219,8 @@ impl Trial for Run<'_> {
             (Some(own), Some(deadline)) => Some(if own.0 < deadline.0 { own } else { deadline }),
             (own, deadline) => own.or(deadline),
         };
-        match attempt(work, self.snapshot, step, deadline, ongoing).await? {
+        let answer = attempt(work, self.snapshot, step, deadline, ongoing).await?;
+        match condense::told(work, answer) {
             Attempt::Whole { body, usage, headers } => {
                 let body = match work.dialect()? {
                     Some(mut dialect) => dialect.answer(parsable(&String::from_utf8_lossy(&body)).as_bytes())?,

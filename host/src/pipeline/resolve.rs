@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::condense::Condensing;
 use super::members::Groups;
 use super::policy::Policy;
 use super::provider::Provider;
@@ -35,7 +36,8 @@ impl Routes {
         for model in models {
             let targets = targets(model, providers, groups);
             let (policy, headers) = (policies.get(&model.name).cloned(), model.headers.clone());
-            let route = Arc::new(Route { targets, policy, headers });
+            let condensing = model.condense.as_ref().map(|condense| Arc::new(Condensing::new(condense)));
+            let route = Arc::new(Route { targets, policy, headers, condensing });
             for alias in &model.aliases {
                 routes.named.insert(alias.clone(), Arc::clone(&route));
             }

@@ -68,6 +68,9 @@ pub(super) trait Trial {
     /// The target cannot do it: another one may.
     fn begin(&self, target: usize) -> Result<Self::Work, Error>;
 
+    /// Makes what this target is asked to do shorter, for which its prompt was too long. Says whether it did.
+    fn shorten(&self, target: usize, work: &mut Self::Work, error: &Error) -> bool;
+
     /// Makes one attempt. Dropping it cancels it.
     fn attempt(
         &self,
@@ -103,7 +106,7 @@ pub(super) async fn carry_out<T: Trial>(
     targets: usize,
     notes: &mut impl Notes,
 ) -> Result<(usize, T::Answer), Error> {
-    let tried = (0..targets).map(|_| Tried { work: None, attempts: 0, error: None }).collect();
+    let tried = (0..targets).map(|_| Tried { work: None, attempts: 0, is_shortened: false, error: None }).collect();
     Run { trial, plan, tried, attempts: 0, last: None, notes }.to_the_end().await
 }
 
@@ -122,6 +125,8 @@ struct Run<'a, T: Trial, N> {
 struct Tried<W> {
     work: Option<W>,
     attempts: u32,
+    /// Whether its prompt was made shorter. Once is enough.
+    is_shortened: bool,
     error: Option<Error>,
 }
 
@@ -132,7 +137,7 @@ enum Turn {
     Not,
 }
 
-impl<T: Trial, N: Notes> Run<'_, T, N> {
+impl<'a, T: Trial, N: Notes> Run<'a, T, N> {
     async fn to_the_end(mut self) -> Result<(usize, T::Answer), Error> {
         loop {
             let before = self.attempts;
@@ -152,10 +157,29 @@ impl<T: Trial, N: Notes> Run<'_, T, N> {
                     None => {}
                 }
             }
+            if let Some(step) = self.shortened() {
+                self.passed_on(Follows::Same);
+                if let Some(answer) = self.step(step, None).await {
+                    return Ok(answer);
+                }
+            }
             if self.attempts == before {
                 return self.anyway().await;
             }
         }
+    }
+
+    /// A step whose target had no room for the prompt, which has been made shorter since, as nobody else had more.
+    fn shortened(&mut self) -> Option<&'a Step> {
+        let plan = self.plan;
+        plan.iter().find(|step| {
+            let tried = &mut self.tried[step.target];
+            let (Some(error), Some(work), false) = (&tried.error, &mut tried.work, tried.is_shortened) else {
+                return false;
+            };
+            tried.is_shortened = error.cause == Cause::ContextLength && self.trial.shorten(step.target, work, error);
+            tried.is_shortened
+        })
     }
 
     /// What is left to do when the plan is at its end: if nobody could be asked, somebody is asked all the same who

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hyper::header::HeaderName;
 use serde_json::{Map, Value};
 
+use super::condense::Condensing;
 use super::policy::Policy;
 use super::provider::Provider;
 use crate::chat::request::{Edit, Peek, edit};
@@ -40,6 +41,8 @@ pub(super) struct Route {
     pub(super) policy: Option<Arc<Policy>>,
     /// Headers of the client's that the policy may see, besides those that begin with `x-weir-`.
     pub(super) headers: Vec<HeaderName>,
+    /// What makes chats shorter that do not fit a target, if that is wanted.
+    pub(super) condensing: Option<Arc<Condensing>>,
 }
 
 impl Target {
@@ -87,7 +90,7 @@ impl Target {
 impl Route {
     /// A route to targets of which it does not matter who serves.
     pub(super) fn to(targets: Vec<Target>) -> Self {
-        Self { targets, policy: None, headers: Vec::new() }
+        Self { targets, policy: None, headers: Vec::new(), condensing: None }
     }
 
     /// The same route for a name that a wildcard has matched.
@@ -96,6 +99,7 @@ impl Route {
             targets: self.targets.iter().map(|target| target.filled_in(matched)).collect(),
             policy: self.policy.clone(),
             headers: self.headers.clone(),
+            condensing: self.condensing.clone(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::HeaderMap;
+use hyper::header::HeaderValue;
 
 use super::provider::Provider;
 use super::request::Request;
@@ -28,6 +29,8 @@ pub(super) struct Work {
     pub(super) body: Bytes,
     /// What the host knows of it.
     pub(super) peek: Peek,
+    /// What the client is told of a chat that was made shorter.
+    pub(super) condensed: Option<HeaderValue>,
     /// How the client is told what comes of it, if it is not told as it comes.
     dialect: Option<Box<dyn Dialect>>,
     /// What was translated, and how: an attempt that comes to nothing leaves a dialect that has begun to tell.
@@ -89,7 +92,7 @@ impl Work {
             request_id: request.id.to_string(),
             headers: forwarded_headers(&request.headers, &target.provider),
         };
-        Ok(Self { id: Arc::clone(&request.id), call, body, peek, dialect: None, translated: None })
+        Ok(Self { id: Arc::clone(&request.id), call, body, peek, condensed: None, dialect: None, translated: None })
     }
 
     /// How the client is told what comes of an attempt, for one that has just begun. `None`: as it comes.

@@ -24,6 +24,7 @@ struct Script {
     repeats: Cell<u32>,
     hedges: Cell<u32>,
     windows: Vec<u64>,
+    can_shorten: bool,
     cancelled: RefCell<Vec<usize>>,
 }
 
@@ -37,6 +38,7 @@ impl Script {
             repeats: Cell::new(10),
             hedges: Cell::new(10),
             windows: vec![0; N],
+            can_shorten: false,
             cancelled: RefCell::default(),
         }
     }
@@ -96,6 +98,10 @@ impl Trial for Script {
 
     fn begin(&self, _: usize) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn shorten(&self, _: usize, (): &mut (), _: &Error) -> bool {
+        self.can_shorten
     }
 
     async fn attempt(&self, (): &mut (), step: &Step, (): ()) -> Result<(), Error> {
@@ -185,6 +191,18 @@ async fn a_prompt_that_is_too_long_goes_only_where_there_is_more_room() {
     let (outcome, notes, _) = script.run(&steps([0, 1, 2])).await;
     assert_eq!(outcome.unwrap(), 2);
     assert_eq!(notes, ["0", "0 context_length -> Other", "2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_is_made_shorter_once_where_nobody_has_more_room() {
+    let mut script = Script::new([vec![bad(Cause::ContextLength), good()], vec![]]);
+    script.can_shorten = true;
+    let (outcome, notes, _) = script.run(&steps([0, 1])).await;
+    assert_eq!((outcome.unwrap(), notes), (0, ["0", "0 context_length -> Same", "0"].map(str::to_owned).to_vec()));
+    let mut script = Script::new([vec![bad(Cause::ContextLength), bad(Cause::ContextLength)]]);
+    script.can_shorten = true;
+    let (outcome, notes, _) = script.run(&steps([0])).await;
+    assert_eq!((outcome.unwrap_err().cause, notes.len()), (Cause::ContextLength, 3));
 }
 
 #[tokio::test(start_paused = true)]

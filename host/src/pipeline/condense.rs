@@ -1,0 +1,112 @@
+//! Chats that do not fit their target, made shorter where the model is configured so: before they are sent if the
+//! target's window is known, or else when the upstream has refused one. How is told in `chat::condense`.
+
+use hyper::header::{HeaderName, HeaderValue};
+
+use super::attempt::Attempt;
+use super::route::Target;
+use super::work::Work;
+use crate::chat::condense::cache::Cache;
+use crate::chat::condense::{Options, told as told_by};
+use crate::chat::estimate::prompt_tokens;
+use crate::chat::request::Peek;
+use crate::config;
+use crate::error::Error;
+use crate::plugin::Operation;
+
+/// Tells the client what was left out.
+const CONDENSED: HeaderName = HeaderName::from_static("x-weir-condensed");
+
+/// The most that the cache of one model takes, in bytes.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// What is kept free for an answer whose length nobody has limited: a part of the window, and at most so many tokens.
+const PART_FOR_ANSWER: u64 = 8;
+const MOST_FOR_ANSWER: u64 = 4_096;
+
+/// To what a chat is brought down that an upstream has refused though it should have fitted: the estimate is too low by
+/// an unknown part.
+const AFTER_REFUSAL: f64 = 0.75;
+
+/// What makes the chats of one model shorter.
+pub(super) struct Condensing {
+    options: Options,
+    cache: Cache,
+}
+
+impl Condensing {
+    pub(super) fn new(config: &config::Condense) -> Self {
+        Self { options: config.options.clone(), cache: Cache::new(config.cache_entries, CACHE_BYTES) }
+    }
+
+    /// Makes a chat fit the window of its target, if that is known. One that cannot be made to fit stays as it is.
+    ///
+    /// # Errors
+    /// The document makes no sense.
+    pub(super) fn before(&self, work: &mut Work, target: &Target) -> Result<(), Error> {
+        if work.call.operation == Operation::Chat
+            && let Some(window) = window(target)
+        {
+            self.fit(work, budget(window, &work.peek))?;
+        }
+        Ok(())
+    }
+
+    /// Makes a chat shorter that the upstream has refused as too long. Says whether it did.
+    pub(super) fn after(&self, work: &mut Work, target: &Target, error: &Error) -> bool {
+        if work.call.operation != Operation::Chat {
+            return false;
+        }
+        let Ok(tokens) = prompt_tokens(&work.body) else { return false };
+        let known = told_by::window(&error.message).or_else(|| window(target)).map(|window| budget(window, &work.peek));
+        // Not finer than a guess can be, and the same for the next turn of the same chat.
+        let guessed = || (tokens as f64 * AFTER_REFUSAL) as u64;
+        let budget = known.filter(|budget| *budget < tokens).unwrap_or_else(guessed);
+        self.fit(work, budget).unwrap_or(false)
+    }
+
+    fn fit(&self, work: &mut Work, budget_tokens: u64) -> Result<bool, Error> {
+        let Some(condensed) = self.cache.condense(&work.body, &self.options, budget_tokens)? else { return Ok(false) };
+        work.peek = Peek::chat(&condensed.document, Some(&work.peek.model))?;
+        work.body = condensed.document.clone();
+        let told = format!(
+            "messages={}; texts={}; tokens={}-{}",
+            condensed.removed_messages, condensed.shortened_texts, condensed.tokens_before, condensed.tokens_after
+        );
+        work.condensed = HeaderValue::try_from(told).ok();
+        Ok(true)
+    }
+}
+
+/// The answer with what the client is told of a chat that was made shorter.
+pub(super) fn told(work: &Work, mut answer: Attempt) -> Attempt {
+    let (Attempt::Whole { headers, .. } | Attempt::Stream { headers, .. }) = &mut answer;
+    if let Some(condensed) = &work.condensed {
+        headers.insert(CONDENSED, condensed.clone());
+    }
+    answer
+}
+
+fn window(target: &Target) -> Option<u64> {
+    target.provider.facts(&target.model).context_window
+}
+
+/// What a window leaves for the prompt, in tokens.
+fn budget(window: u64, peek: &Peek) -> u64 {
+    let answer = peek.max_tokens.unwrap_or_else(|| (window / PART_FOR_ANSWER).min(MOST_FOR_ANSWER));
+    window.saturating_sub(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_leaves_room_for_the_answer() {
+        let asked = |max_tokens| Peek { max_tokens, ..Peek::default() };
+        assert_eq!(budget(8_000, &asked(Some(500))), 7_500);
+        assert_eq!(budget(8_000, &asked(None)), 7_000);
+        assert_eq!(budget(1_000_000, &asked(None)), 1_000_000 - MOST_FOR_ANSWER);
+        assert_eq!(budget(100, &asked(Some(1_000))), 0);
+    }
+}
