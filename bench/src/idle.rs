@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::options::Options;
 use crate::report::{Metric, Report};
-use crate::subjects::{Subject, plugins_in, provider, start_with};
+use crate::subjects::{Subject, provider, providers_in, start_with};
 
 /// How long the gateway rests before its memory is read.
 const REST: Duration = Duration::from_millis(500);
@@ -18,7 +18,7 @@ const REST: Duration = Duration::from_millis(500);
 /// alone in its folder and once beside all others.
 pub async fn measure(options: &Options, report: &mut Report) -> Result<()> {
     eprintln!("bench: resting with every plugin, and with one");
-    let names = plugins_in(&options.plugins)?;
+    let names = providers_in(&options.plugins, &options.sources)?;
     // Nobody listens there: no provider is asked for anything.
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
     let all: Vec<Value> = names.iter().map(|name| provider(name, nowhere, "")).collect();

@@ -3,17 +3,22 @@
 //! `weir-bench run` starts everything else as processes of their own, all on loopback: the scripted [`upstream`], the
 //! load generator ([`load`]), the `floor` (a proxy that does nothing but pass on) and the gateway. Measurements are
 //! interleaved over several rounds, so that a noisy machine is noisy for all alike. The [`plugins`] are measured by
-//! themselves too, in this process and in the gateway's own sandbox. `cargo xtask bench` builds it all.
+//! themselves too, in this process and in the gateway's own sandbox: what a plan costs ([`planning`]), and what policies
+//! come to on a simulated [`fleet`]. `cargo xtask bench` builds it all.
 
+mod fleet;
 mod idle;
 mod load;
 mod options;
+mod planning;
 mod plugins;
 mod processes;
 mod report;
 mod rounds;
 mod subjects;
 mod upstream;
+
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -23,7 +28,8 @@ use crate::report::Report;
 const HELP: &str = "\
 Usage: cargo xtask bench [OPTIONS]
 
-  --only PART    measure nothing but the `gateway` as a whole, or nothing but the `plugins` by themselves
+  --only PART    measure nothing but the `gateway` as a whole, or nothing but the `plugins` by themselves,
+                 or nothing but the `policies` on a simulated fleet
   --rounds N     how many interleaved rounds to measure (5)
   --streams N    how many streams to hold open at once (5000)
   --quick        one short round, to see that everything works
@@ -55,6 +61,11 @@ async fn run(options: &Options) -> Result<()> {
     if options.parts.include(Parts::Plugins) {
         idle::measure(options, &mut report).await?;
         report.set_plugins(plugins::measure(options).await?);
+    }
+    if options.parts.include(Parts::Policies) {
+        report.set_planning(planning::measure(options).await?);
+        let compiled = options.out.parent().unwrap_or(Path::new(".")).join("bench/cache");
+        fleet::print(&fleet::simulate(&options.plugins, &compiled, options.simulated).await?);
     }
     if options.parts.include(Parts::Gateway) {
         rounds::measure(options, &mut report).await?;

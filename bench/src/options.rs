@@ -31,6 +31,8 @@ pub struct Options {
     pub latency_seconds: f64,
     /// How many times the start is measured.
     pub starts: usize,
+    /// How many requests each policy gets on the simulated fleet.
+    pub simulated: usize,
 }
 
 /// What is measured.
@@ -42,6 +44,8 @@ pub enum Parts {
     Gateway,
     /// The plugins by themselves.
     Plugins,
+    /// The policies: what a plan costs, and what they come to.
+    Policies,
 }
 
 impl Options {
@@ -60,6 +64,7 @@ impl Options {
             repeats: 40,
             latency_seconds: 4.0,
             starts: 7,
+            simulated: 20_000,
         };
         let mut arguments = arguments.iter();
         while let Some(name) = arguments.next() {
@@ -90,11 +95,12 @@ impl Options {
         self.repeats = 4;
         self.latency_seconds = 1.0;
         self.starts = 3;
+        self.simulated = 2_000;
     }
 }
 
 impl Parts {
-    /// Whether this part is measured: one of the two.
+    /// Whether this part is measured: one of them.
     pub fn include(self, part: Self) -> bool {
         self == Self::All || self == part
     }
@@ -103,7 +109,8 @@ impl Parts {
         match name {
             "gateway" => Ok(Self::Gateway),
             "plugins" => Ok(Self::Plugins),
-            _ => bail!("--only takes `gateway` or `plugins`"),
+            "policies" => Ok(Self::Policies),
+            _ => bail!("--only takes `gateway`, `plugins` or `policies`"),
         }
     }
 }

@@ -21,6 +21,7 @@ use self::golden::Golden;
 use self::loaded::Loader;
 pub use self::table::Table;
 use self::timing::Subject;
+pub use self::timing::{microseconds, processor_time};
 use crate::options::Options;
 
 /// Measures all plugins whose components are in the folder.
@@ -31,6 +32,9 @@ pub async fn measure(options: &Options) -> Result<Table> {
     let mut subjects = Vec::new();
     for name in loader.names()? {
         eprintln!("bench: loading {name}");
+        if loader.is_policy(&name).await? {
+            continue;
+        }
         let golden = Golden::read(&options.sources.join(&name).join("golden"))
             .with_context(|| format!("the golden cases of {name}"))?;
         let loaded = loader.load(&name, &golden).await.with_context(|| format!("the plugin {name}"))?;

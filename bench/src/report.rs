@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::json;
 
+use crate::planning::Planning;
 use crate::plugins::Table;
 use crate::subjects::Subject;
 
@@ -80,6 +81,7 @@ pub struct Report {
     samples: BTreeMap<Metric, BTreeMap<Subject, Vec<f64>>>,
     calls: Vec<(String, f64)>,
     plugins: Table,
+    planning: Planning,
     notes: Vec<String>,
 }
 
@@ -106,6 +108,11 @@ impl Report {
     /// Takes the figures of the plugins by themselves.
     pub fn set_plugins(&mut self, plugins: Table) {
         self.plugins = plugins;
+    }
+
+    /// Takes what planning costs.
+    pub fn set_planning(&mut self, planning: Planning) {
+        self.planning = planning;
     }
 
     /// Notes how busy the machine is: figures of a machine that does something else as well mean little.
@@ -141,6 +148,7 @@ impl Report {
             println!("us per guest call  {{{labels}}}  {microseconds:.1}");
         }
         self.plugins.print();
+        self.planning.print();
         for note in &self.notes {
             println!("{note}");
         }
@@ -166,9 +174,10 @@ impl Report {
         }
         let calls: serde_json::Map<_, _> =
             self.calls.iter().map(|(labels, microseconds)| (labels.clone(), json!(microseconds))).collect();
-        let plugins = self.plugins.to_json();
+        let (plugins, planning) = (self.plugins.to_json(), self.planning.to_json());
         let all = json!({
-            "metrics": metrics, "microseconds_per_guest_call": calls, "plugins": plugins, "notes": self.notes,
+            "metrics": metrics, "microseconds_per_guest_call": calls, "plugins": plugins, "planning": planning,
+            "notes": self.notes,
         });
         std::fs::write(file, serde_json::to_string_pretty(&all)?)
             .with_context(|| format!("cannot write {}", file.display()))

@@ -120,6 +120,16 @@ pub fn plugins_in(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// The names of the provider plugins in a folder, in order. The source of a policy has plans among its golden cases.
+pub fn providers_in(folder: &Path, sources: &Path) -> Result<Vec<String>> {
+    let is_plan = |file: std::fs::DirEntry| file.file_name().to_string_lossy().ends_with(".plan.snap");
+    let is_policy = |name: &String| {
+        let golden = std::fs::read_dir(sources.join(name).join("golden"));
+        golden.is_ok_and(|mut files| files.any(|file| file.is_ok_and(is_plan)))
+    };
+    Ok(plugins_in(folder)?.into_iter().filter(|name| !is_policy(name)).collect())
+}
+
 fn write_config(options: &Options, plugins: &Path, providers: &[Value]) -> Result<PathBuf> {
     let folder = options.out.parent().unwrap_or(Path::new(".")).join("bench");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;

@@ -5,7 +5,7 @@
 //! says, however wrong.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -73,6 +73,8 @@ struct Records {
     opened: watch::Sender<usize>,
     /// How many of them the peer has closed.
     left: watch::Sender<usize>,
+    /// How many connections have ended, whoever closed them.
+    ended: AtomicUsize,
     /// How many bytes of floods were taken by the socket.
     flooded: AtomicU64,
 }
@@ -139,6 +141,12 @@ impl Upstream {
         *self.records.opened.borrow()
     }
 
+    /// How many of them are open yet.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.connections().saturating_sub(self.records.ended.load(Ordering::Relaxed))
+    }
+
     /// Waits until the peer has closed `count` connections.
     pub async fn left(&self, count: usize) {
         let mut left = self.records.left.subscribe();
@@ -201,6 +209,7 @@ async fn serve(stream: TcpStream, number: usize, records: Arc<Records>, choose: 
     reader.stop().await;
     // Dropping the write half alone would send FIN; dropping it after the reader closes the socket.
     drop(writing);
+    records.ended.fetch_add(1, Ordering::Relaxed);
 }
 
 enum Outcome {

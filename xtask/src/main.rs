@@ -15,7 +15,7 @@ mod tidy;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::place::Place;
 
@@ -23,7 +23,8 @@ const HELP: &str = "\
 Usage: cargo xtask <command>
 
   run [-- ARGS]      build the plugins and the gateway, then start `weir serve ARGS`
-  test               install what the tests need and run all of them
+  test [--soak SECONDS]
+                     install what the tests need and run all of them; the soak goes on for 30 s or as long as is said
   plugins            build the plugins, and the components that the tests use
   bench [ARGS]       measure the gateway against a bare proxy (`bench --help` tells more)
   tidy               check the structure of the source
@@ -47,7 +48,8 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
     let place = Place::find()?;
     match words.as_slice() {
         ["run", "--", rest @ ..] | ["run", rest @ ..] => run::run(&place, rest),
-        ["test"] => suites::run(&place),
+        ["test"] => suites::run(&place, None),
+        ["test", "--soak", seconds] => suites::run(&place, Some(seconds.parse().context("--soak takes seconds")?)),
         ["plugins"] => components::build_all(&place).map(|()| ExitCode::SUCCESS),
         ["bench", "--", rest @ ..] | ["bench", rest @ ..] => bench::run(&place, rest),
         ["tidy"] => tidy::run(&place),

@@ -17,8 +17,9 @@ struct Outcome {
     duration: Duration,
 }
 
-/// Sets everything up and runs every suite, also after one has failed.
-pub fn run(place: &Place) -> Result<ExitCode> {
+/// Sets everything up and runs every suite, also after one has failed. `soak`: for how many seconds the mixed load goes
+/// on, where it is not to be as short as it is by itself.
+pub fn run(place: &Place, soak: Option<u32>) -> Result<ExitCode> {
     components::build_all(place)?;
     run::build_gateway(place)?;
     let python = environment::python(place)?;
@@ -26,6 +27,9 @@ pub fn run(place: &Place) -> Result<ExitCode> {
 
     let mut cargo = steps::cargo(place);
     cargo.args(["test", "--workspace", "--release", "--no-fail-fast"]);
+    if let Some(seconds) = soak {
+        cargo.env("WEIR_SOAK_SECONDS", seconds.to_string());
+    }
     let mut pytest = Command::new(python);
     pytest.current_dir(place.root.join("tests/outside")).args(["-m", "pytest"]).env("WEIR_NODE_DIR", node);
     // Python would leave its compiled files in the source.

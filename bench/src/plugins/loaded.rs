@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use weir::config::PluginLimits;
-use weir::plugin::{FUNCTIONS, Library, ProviderPlugin, Sandbox};
+use weir::plugin::{Abilities, FUNCTIONS, Library, ProviderPlugin, Sandbox};
 use weir::telemetry::Metrics;
 
 use super::golden::Golden;
@@ -43,6 +43,12 @@ impl Loader {
     /// The names of the plugins in the folder.
     pub fn names(&self) -> Result<Vec<String>> {
         crate::subjects::plugins_in(&self.folder)
+    }
+
+    /// Whether it is a policy, which is measured by the plans that it makes for whole requests.
+    pub async fn is_policy(&mut self, name: &str) -> Result<bool> {
+        self.library.refresh(&[name]).await;
+        Ok(matches!(self.library.generation(name)?.descriptor.abilities, Abilities::Policy(_)))
     }
 
     /// Loads a plugin with the first settings that it takes: none, or those of one of its cases.

@@ -102,11 +102,11 @@ impl Subject {
 
     /// The mean time of a call, in microseconds.
     async fn time<T>(&self, calls: usize, call: impl AsyncFn() -> Result<T>) -> Result<f64> {
-        let begun = clock();
+        let begun = processor_time();
         for _ in 0..calls {
             call().await?;
         }
-        Ok(microseconds(clock() - begun) / calls as f64)
+        Ok(microseconds(processor_time() - begun) / calls as f64)
     }
 
     /// The time for so many events of one stream, in microseconds. In batches of none, for as many calls.
@@ -114,11 +114,11 @@ impl Subject {
         let mut decoder = self.open().await?;
         decoder.push(&stream.start).await.map_err(failed)?;
         let batches = vec![stream.piece.clone(); batch];
-        let begun = clock();
+        let begun = processor_time();
         for _ in 0..events / batch.max(1) {
             decoder.push(&batches).await.map_err(failed)?;
         }
-        let elapsed = microseconds(clock() - begun);
+        let elapsed = microseconds(processor_time() - begun);
         decoder.close().await;
         Ok(elapsed)
     }
@@ -272,11 +272,12 @@ fn failed(error: weir::plugin::CallError) -> anyhow::Error {
 }
 
 /// The processor time of this thread, which is the one that guests run on.
-fn clock() -> Duration {
+pub fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-fn microseconds(time: Duration) -> f64 {
+/// A time in microseconds.
+pub fn microseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
