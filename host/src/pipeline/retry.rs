@@ -107,7 +107,7 @@ pub(super) async fn carry_out<T: Trial>(
     notes: &mut impl Notes,
 ) -> Result<(usize, T::Answer), Error> {
     let tried = (0..targets).map(|_| Tried { work: None, attempts: 0, is_shortened: false, error: None }).collect();
-    Run { trial, plan, tried, attempts: 0, last: None, notes }.to_the_end().await
+    Run { trial, plan, tried, attempts: 0, last: None, notes }.carried_out().await
 }
 
 /// A plan that is being carried out.
@@ -138,7 +138,7 @@ enum Turn {
 }
 
 impl<'a, T: Trial, N: Notes> Run<'a, T, N> {
-    async fn to_the_end(mut self) -> Result<(usize, T::Answer), Error> {
+    async fn carried_out(mut self) -> Result<(usize, T::Answer), Error> {
         loop {
             let before = self.attempts;
             for (position, step) in self.plan.iter().enumerate() {
