@@ -13,6 +13,7 @@ mod endpoints;
 mod failure;
 mod media;
 mod members;
+mod models;
 mod ongoing;
 mod outliers;
 mod plan;

@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::endpoints::Source;
+use super::models::Models;
 use crate::config::{self, Limits, ModelInfo, Place, PluginLimits, Retries, Timeouts, UnsupportedParameters};
 use crate::error::{Cause, Error};
 use crate::plugin::{self, Generation, LoadError, Operation, ProviderPlugin};
@@ -59,8 +60,8 @@ struct Upstream {
     by_checks: Arc<Standing>,
     /// What asks it in the background, once that was started.
     asking: OnceLock<AbortHandle>,
-    /// The models that the upstream says it has; set once it has been asked.
-    discovered: OnceLock<ArcSwap<Vec<ModelInfo>>>,
+    /// Its models, and what is known of them.
+    models: Models,
 }
 
 /// Something of the configuration that cannot be used. Displays as `weir.yaml:12:5: provider ...`.
@@ -315,7 +316,7 @@ impl Provider {
 
     /// Keeps what the upstream says that it has.
     pub(super) fn set_discovered(&self, models: Vec<ModelInfo>) {
-        self.0.upstream.discovered.get_or_init(ArcSwap::default).store(Arc::new(models));
+        self.0.upstream.models.set_discovered(models);
     }
 
     /// The upstream, if the provider has one.
@@ -340,35 +341,17 @@ impl Provider {
 
     /// The models that the operator named, then those that the upstream says it has.
     pub(super) fn models(&self) -> Vec<ModelInfo> {
-        let named = &self.0.config.models;
-        let mut models = named.clone();
-        if let Some(discovered) = self.0.upstream.discovered.get() {
-            let others = discovered.load();
-            let others = others.iter().filter(|model| named.iter().all(|named| named.id != model.id));
-            models.extend(others.map(|model| self.known(model.clone())));
-        }
-        models
-    }
-
-    /// A model that the upstream told of, with what the operator knows of it.
-    fn known(&self, model: ModelInfo) -> ModelInfo {
-        match self.0.config.facts(&model.id) {
-            Some(facts) => facts.clone().or_known(&[model]),
-            None => model,
-        }
+        self.0.upstream.models.list()
     }
 
     /// What is known of one of its models.
-    pub(super) fn facts(&self, model: &str) -> ModelInfo {
-        let known = self.models().into_iter().find(|known| known.id == model);
-        known.unwrap_or_else(|| self.known(ModelInfo::named(model)))
+    pub(super) fn facts(&self, model: &str) -> Arc<ModelInfo> {
+        self.0.upstream.models.facts(model)
     }
 
     /// Whether the provider has this model, as far as it is known.
     pub(super) fn has_model(&self, model: &str) -> bool {
-        let discovered = || self.0.upstream.discovered.get();
-        self.0.config.models.iter().any(|known| known.id == model)
-            || discovered().is_some_and(|models| models.load().iter().any(|known| known.id == model))
+        self.0.upstream.models.has(model)
     }
 
     /// Takes the credential out of an error's texts, where an upstream has quoted it.
@@ -417,7 +400,7 @@ impl Upstream {
             by_checks: Arc::new(Standing::with_checks(&config.standing, Arc::clone(&checks), now)),
             checks,
             asking: OnceLock::new(),
-            discovered: OnceLock::new(),
+            models: Models::new(config),
         })
     }
 }

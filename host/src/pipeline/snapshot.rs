@@ -135,7 +135,7 @@ impl Snapshot {
     /// What is known of a model of this provider.
     fn facts(&self, provider: &Provider, model: &str) -> ModelInfo {
         let members = self.members(provider.name());
-        members.iter().find(|member| member.has_model(model)).unwrap_or(provider).facts(model)
+        Arc::unwrap_or_clone(members.iter().find(|member| member.has_model(model)).unwrap_or(provider).facts(model))
     }
 
     /// What clients can ask for: the configured names, then each provider's models. A name that leads elsewhere
