@@ -213,7 +213,9 @@ fn adds_up(fleet: &Fleet, metrics: &Metrics, [served, left, early]: [usize; 3]) 
     assert!((served..=served + early).contains(&good), "{good} good ones of {served}+{early}");
     let lines = fleet.gateway.log().entries();
     let lines = lines.iter().filter(|entry| entry["endpoint"] == "/v1/chat/completions").count();
-    assert_eq!(lines, requests, "one line a request");
+    // On a busy machine the log may fall behind; what it leaves out, it counts.
+    let dropped = count("weir_log_lines_dropped", &[]);
+    assert!(lines <= requests && requests <= lines + dropped, "{lines} lines, {dropped} dropped, {requests} requests");
     let attempts = count("weir_attempts_total", &[]);
     let asked: usize = fleet.asked().iter().sum();
     assert!(asked <= attempts && asked + early >= attempts, "{asked} requests at upstreams, {attempts} attempts");

@@ -22,7 +22,8 @@ async fn switched() -> (Upstream, tokio::sync::watch::Sender<bool>) {
 
 /// A provider whose breaker opens at the second failure in a row, for a second.
 fn provider(upstream: &Upstream) -> Provider {
-    Provider::new(DIALECT, upstream).set("/breaker", json!({ "failures": 2, "open": "1s", "max_open": "1s" }))
+    Provider::new(DIALECT, upstream)
+        .set("/breaker", json!({ "failures": 2, "open": "1s", "max_open": "1s", "strict": true }))
 }
 
 async fn started() -> (Upstream, tokio::sync::watch::Sender<bool>, Gateway) {

@@ -58,6 +58,8 @@ pub struct Breaker {
     pub max_open: Duration,
     /// How many requests at once find out, after that, whether the target is back: 1 to 63. Default 1.
     pub probes: u32,
+    /// Whether an open one refuses requests that have no other target, too. Default false: they are let through.
+    pub strict: bool,
 }
 
 impl Default for Breaker {
@@ -71,6 +73,7 @@ impl Default for Breaker {
             open: Duration::from_secs(15),
             max_open: Duration::from_secs(300),
             probes: 1,
+            strict: false,
         }
     }
 }
@@ -86,6 +89,7 @@ impl Breaker {
             open: fields.or("open", duration, base.open),
             max_open: fields.or("max_open", duration, base.max_open),
             probes: small(fields, "probes", 63, base.probes),
+            strict: fields.or("strict", boolean, base.strict),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyper::Uri;
 
@@ -21,6 +22,8 @@ pub(super) struct Group {
     /// What the list or the registry said.
     found: Arc<[config::Member]>,
     members: Arc<[Provider]>,
+    /// Whose turn it is.
+    turn: Arc<AtomicUsize>,
 }
 
 impl Groups {
@@ -60,6 +63,11 @@ impl Groups {
         self.0.values().flat_map(|group| group.members.iter())
     }
 
+    /// Whose turn it is of this provider's members: another number each time. 0 for a provider that is no group.
+    pub(super) fn turn(&self, provider: &str) -> usize {
+        self.0.get(provider).map_or(0, |group| group.turn.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Who may be asked for a model of this provider: the provider itself, or the members of its group that have the
     /// model, as far as that is known. A group without any keeps the request, and says that it has nobody to send it to.
     pub(super) fn able<'a>(&'a self, provider: &'a Provider, model: &str) -> Vec<&'a Provider> {
@@ -95,6 +103,7 @@ impl Group {
             let (provider, left_out) = (provider.name(), left_out.len());
             tracing::warn!(provider, left_out, endpoint, "endpoints are left out: {reason}");
         }
-        Self { found, members: members.into() }
+        let turn = before.map(|before| Arc::clone(&before.turn)).unwrap_or_default();
+        Self { found, members: members.into(), turn }
     }
 }

@@ -35,15 +35,17 @@ impl Ongoing {
         Self::queue(target, admission, observed).await
     }
 
-    /// The same though the target wants to be left alone, since there is no other. One that keeps failing is not asked.
+    /// The same though the target wants to be left alone or keeps failing, since there is no other: only a breaker that is
+    /// configured as strict refuses.
     ///
     /// # Errors
     /// As for [`begin`](Self::begin).
     pub(super) async fn begin_anyway(target: &Target, observed: Option<Observed>) -> Result<Self, Error> {
         let (standing, now) = (&target.standing, tokio::time::Instant::now());
+        let is_strict = target.provider.config().standing.breaker.strict;
         let admission = match standing.admit(now) {
             Ok(admission) => admission,
-            Err(_) if standing.breaker(now).state == BreakerState::Closed => standing.admit_anyway(),
+            Err(_) if !is_strict || standing.breaker(now).state == BreakerState::Closed => standing.admit_anyway(),
             Err(refusal) => return Err(out_of_service(target, refusal)),
         };
         Self::queue(target, admission, observed).await

@@ -42,7 +42,11 @@ const LONGEST_TEXT: usize = 16 << 10;
 pub(super) async fn make(route: &Route, request: &Request<'_>) -> Result<Cow<'static, [Step]>, Error> {
     let Some(policy) = &route.policy else {
         // Whoever carries the plan out says what is missing if a target cannot do it.
-        return Ok(if route.targets.len() == 1 { Cow::Borrowed(&ONLY) } else { Cow::Owned(in_turn(&route.targets)) });
+        return Ok(if route.targets.len() == 1 {
+            Cow::Borrowed(&ONLY)
+        } else {
+            Cow::Owned(in_turn(&route.targets, route.turn))
+        });
     };
     let able: Vec<usize> = (0..route.targets.len())
         .filter(|index| work::can_do(&route.targets[*index].provider, request.operation))
@@ -66,11 +70,13 @@ pub(super) async fn make(route: &Route, request: &Request<'_>) -> Result<Cow<'st
     Ok(Cow::Owned(steps))
 }
 
-/// Endpoints of one provider: the preferred ones first, and of those any. A few are enough for one request.
-fn in_turn(targets: &[Target]) -> Vec<Step> {
+/// Endpoints of one provider: the preferred ones in turn, then the others. A few are enough for one request.
+fn in_turn(targets: &[Target], turn: usize) -> Vec<Step> {
+    let priority = |index: usize| targets[index].priority;
     let mut order: Vec<usize> = (0..targets.len()).collect();
-    fastrand::shuffle(&mut order);
-    order.sort_by_key(|index| targets[*index].priority);
+    order.sort_by_key(|index| priority(*index));
+    let preferred = order.partition_point(|index| priority(*index) == priority(order[0]));
+    order[..preferred].rotate_left(turn % preferred.max(1));
     order.into_iter().take(MOST_ENDPOINTS).map(|target| Step { target, ..Step::default() }).collect()
 }
 

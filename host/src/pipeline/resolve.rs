@@ -37,7 +37,7 @@ impl Routes {
             let targets = targets(model, providers, groups);
             let (policy, headers) = (policies.get(&model.name).cloned(), model.headers.clone());
             let condensing = model.condense.as_ref().map(|condense| Arc::new(Condensing::new(condense)));
-            let route = Arc::new(Route { targets, policy, headers, condensing });
+            let route = Arc::new(Route { targets, policy, turn: 0, headers, condensing });
             for alias in &model.aliases {
                 routes.named.insert(alias.clone(), Arc::clone(&route));
             }
@@ -104,7 +104,8 @@ impl Snapshot {
     /// The route to a model of a provider of which nothing else is configured.
     fn direct(&self, provider: &Provider, model: &str) -> Route {
         let able = self.groups().able(provider, model);
-        Route::to(able.into_iter().map(|provider| Target::of(provider, model)).collect())
+        let targets = able.into_iter().map(|provider| Target::of(provider, model)).collect();
+        Route::to(targets, self.groups().turn(provider.name()))
     }
 
     fn unknown(&self, name: &str) -> Error {

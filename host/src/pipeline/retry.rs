@@ -56,10 +56,10 @@ pub(super) trait Trial {
     /// The same for an attempt beside another, which is not worth waiting for. `None` if it cannot be made at once.
     fn enter_beside(&self, target: usize) -> Option<Self::Leave>;
 
-    /// The same where nobody else is left to ask: also at a target that wants to be left alone for a while.
+    /// The same where nobody else is left to ask: also at a target that wants to be left alone or keeps failing.
     ///
     /// # Errors
-    /// The target keeps failing, or is full.
+    /// The target is full, or its operator wants nobody to be let through.
     fn enter_anyway(&self, target: usize) -> impl Future<Output = Result<Self::Leave, Error>>;
 
     /// Makes ready what this target is asked to do.

@@ -39,6 +39,8 @@ pub(super) struct Route {
     pub(super) targets: Vec<Target>,
     /// `None` if there is nothing to decide: there is one, or they are endpoints of one provider.
     pub(super) policy: Option<Arc<Policy>>,
+    /// Whose turn it is where no policy decides.
+    pub(super) turn: usize,
     /// Headers of the client's that the policy may see, besides those that begin with `x-weir-`.
     pub(super) headers: Vec<HeaderName>,
     /// What makes chats shorter that do not fit a target, if that is wanted.
@@ -88,9 +90,9 @@ impl Target {
 }
 
 impl Route {
-    /// A route to targets of which it does not matter who serves.
-    pub(super) fn to(targets: Vec<Target>) -> Self {
-        Self { targets, policy: None, headers: Vec::new(), condensing: None }
+    /// A route to targets that take turns.
+    pub(super) fn to(targets: Vec<Target>, turn: usize) -> Self {
+        Self { targets, policy: None, turn, headers: Vec::new(), condensing: None }
     }
 
     /// The same route for a name that a wildcard has matched.
@@ -98,6 +100,7 @@ impl Route {
         Self {
             targets: self.targets.iter().map(|target| target.filled_in(matched)).collect(),
             policy: self.policy.clone(),
+            turn: self.turn,
             headers: self.headers.clone(),
             condensing: self.condensing.clone(),
         }

@@ -21,6 +21,7 @@ fn every_key_can_be_set_for_all_providers() {
             open: 5 * SECOND,
             max_open: 60 * SECOND,
             probes: 2,
+            strict: true,
         },
         concurrency: Concurrency { limit: Some(100), queue: 0, queue_timeout: SECOND / 2 },
         cooldown: Cooldown { default: SECOND, max: 3_600 * SECOND },
@@ -74,7 +75,17 @@ fn every_key_is_documented() {
     for (section, keys) in [
         (
             "breaker",
-            &["enabled", "failures", "error_rate", "window", "minimum_requests", "open", "max_open", "probes"][..],
+            &[
+                "enabled",
+                "failures",
+                "error_rate",
+                "window",
+                "minimum_requests",
+                "open",
+                "max_open",
+                "probes",
+                "strict",
+            ][..],
         ),
         ("concurrency", &["limit", "queue", "queue_timeout"]),
         ("cooldown", &["default", "max"]),
