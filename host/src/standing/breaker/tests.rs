@@ -15,6 +15,7 @@ pub(super) fn options() -> config::Breaker {
         open: Duration::from_secs(10),
         max_open: Duration::from_secs(40),
         probes: 2,
+        strict: false,
     }
 }
 

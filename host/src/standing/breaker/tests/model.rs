@@ -121,6 +121,7 @@ fn random_options(random: &mut Rng) -> config::Breaker {
         open: milliseconds(random, 5_000),
         max_open: milliseconds(random, 30_000),
         probes: random.u32(1..=4),
+        strict: false,
     }
 }
 
