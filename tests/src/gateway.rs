@@ -218,18 +218,23 @@ impl Log {
 
     /// Waits for a JSON line, old or new, that meets the condition.
     pub async fn wait_for(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+        self.wait_until(what, |entries| entries.into_iter().find(|entry| condition(entry))).await
+    }
+
+    /// Waits until the JSON lines so far have what is looked for: the log is written behind what it tells of.
+    pub async fn wait_until<T>(&self, what: &str, look: impl Fn(Vec<Value>) -> Option<T>) -> T {
         let mut count = self.count.subscribe();
         let search = async {
             loop {
                 count.borrow_and_update();
-                if let Some(entry) = self.entries().into_iter().find(|entry| condition(entry)) {
-                    return entry;
+                if let Some(found) = look(self.entries()) {
+                    return found;
                 }
                 count.changed().await.expect("the log is open");
             }
         };
         match tokio::time::timeout(crate::PATIENCE, search).await {
-            Ok(entry) => entry,
+            Ok(found) => found,
             Err(_) => panic!("the log never showed {what}:\n{}", self.text()),
         }
     }

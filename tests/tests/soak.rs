@@ -196,13 +196,13 @@ async fn a_mixed_load_loses_nothing_and_leaves_nothing_behind() {
         [&counts.served, &counts.left, &counts.left_early].map(|count| count.load(Ordering::Relaxed));
     println!("{served} served, {left} left, {early} left early, {replaced} replacements, {grown} bytes more");
     assert!(served > 100 && left > 10, "the load was steady");
-    adds_up(&fleet, &metrics, [served, left, early]);
+    adds_up(&fleet, &metrics, [served, left, early]).await;
     nothing_is_left(&fleet).await;
     assert!(grown < MARGIN, "{grown} bytes more than after the first third");
 }
 
 /// Requests and attempts as the gateway counted them are those that clients and upstreams saw.
-fn adds_up(fleet: &Fleet, metrics: &Metrics, [served, left, early]: [usize; 3]) {
+async fn adds_up(fleet: &Fleet, metrics: &Metrics, [served, left, early]: [usize; 3]) {
     let count = |name: &str, labels: &[(&str, &str)]| metrics.sum(name, labels) as usize;
     let endpoint = ("endpoint", "/v1/chat/completions");
     let requests = count("llm_proxy_requests_total", &[endpoint]);
@@ -211,11 +211,15 @@ fn adds_up(fleet: &Fleet, metrics: &Metrics, [served, left, early]: [usize; 3]) 
     let gone = count("llm_proxy_errors_total", &[("error_type", "client_closed")]);
     assert_eq!(good + gone, requests, "nobody was told of a failure: {}", metrics.text());
     assert!((served..=served + early).contains(&good), "{good} good ones of {served}+{early}");
-    let lines = fleet.gateway.log().entries();
-    let lines = lines.iter().filter(|entry| entry["endpoint"] == "/v1/chat/completions").count();
     // On a busy machine the log may fall behind; what it leaves out, it counts.
     let dropped = count("weir_log_lines_dropped", &[]);
-    assert!(lines <= requests && requests <= lines + dropped, "{lines} lines, {dropped} dropped, {requests} requests");
+    let wanted = format!("{requests} requests, but {dropped}");
+    let written = fleet.gateway.log().wait_until(&wanted, |entries| {
+        let lines = entries.iter().filter(|entry| entry["endpoint"] == "/v1/chat/completions").count();
+        (lines + dropped >= requests).then_some(lines)
+    });
+    let lines = written.await;
+    assert!(lines <= requests, "{lines} lines of {requests} requests");
     let attempts = count("weir_attempts_total", &[]);
     let asked: usize = fleet.asked().iter().sum();
     assert!(asked <= attempts && asked + early >= attempts, "{asked} requests at upstreams, {attempts} attempts");

@@ -275,6 +275,8 @@ impl<'a, T: Trial, N: Notes> Run<'a, T, N> {
             None => self.trial.begin(target),
         };
         let ready = match work {
+            // Where there is no other, a cooldown that ends a moment later must not turn the upstream's word into ours.
+            Ok(work) if self.tried.len() == 1 => self.trial.enter_anyway(target).await.map(|leave| (work, leave)),
             Ok(work) => self.trial.enter(target).await.map(|leave| (work, leave)),
             Err(error) => Err(error),
         };

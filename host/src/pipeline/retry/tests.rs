@@ -260,6 +260,15 @@ async fn if_nobody_can_be_asked_the_first_that_only_rests_is_asked_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_only_target_is_asked_again_though_it_rests() {
+    let mut script = Script::new([vec![passing(), passing(), good()]]);
+    (script.closed, script.resting) = (vec![0], vec![0]);
+    let (outcome, notes, _) = script.run(&steps([0])).await;
+    assert_eq!(outcome.unwrap(), 0);
+    assert_eq!(notes.len(), 5, "{notes:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_target_that_cannot_be_asked_beside_another_may_still_be_the_next() {
     let late = Err(Error::new(Cause::BadAnswer, "no"));
     let mut script = Script::new([vec![(10 * SECOND, late)], vec![]]);
