@@ -16,8 +16,8 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
     cargo xtask plugins \
-    && cargo build --locked --release --package weir --bin weir \
-    && install -D --strip target/release/weir /out/usr/local/bin/weir \
+    && cargo build --locked --profile dist --package weir --bin weir \
+    && install -D --strip target/dist/weir /out/usr/local/bin/weir \
     && install -D --mode=0644 --target-directory=/out/usr/lib/weir/plugins target/release/plugins/*.wasm
 
 FROM debian:bookworm-slim

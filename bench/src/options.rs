@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 pub struct Options {
     /// The gateway's binary.
     pub weir: PathBuf,
+    /// The binary of the bare proxy.
+    pub floor: PathBuf,
     /// The folder of its plugins.
     pub plugins: PathBuf,
     /// The folder of their source, with the golden cases that documents are taken from.
@@ -52,7 +54,8 @@ impl Options {
     /// Reads the command line.
     pub fn parse(arguments: &[String]) -> Result<Self> {
         let mut options = Self {
-            weir: PathBuf::from("target/release/weir"),
+            weir: PathBuf::from("target/dist/weir"),
+            floor: PathBuf::from("target/dist/floor"),
             plugins: PathBuf::from("target/release/plugins"),
             sources: PathBuf::from("plugins"),
             out: PathBuf::from("target/bench.json"),
@@ -71,6 +74,7 @@ impl Options {
             let mut value = || arguments.next().with_context(|| format!("{name} needs a value"));
             match name.as_str() {
                 "--weir" => options.weir = PathBuf::from(value()?),
+                "--floor" => options.floor = PathBuf::from(value()?),
                 "--plugins" => options.plugins = PathBuf::from(value()?),
                 "--sources" => options.sources = PathBuf::from(value()?),
                 "--out" => options.out = PathBuf::from(value()?),

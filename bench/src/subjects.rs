@@ -68,7 +68,7 @@ impl Subjects {
         let mut command = Command::new(&me);
         command.arg("upstream");
         let upstream = Process::start(command, plain_address).await?;
-        let mut command = Command::new(me.with_file_name("floor"));
+        let mut command = Command::new(&options.floor);
         command.arg(upstream.address.to_string());
         let floor = Process::start(command, plain_address).await?;
         let weir = start_weir(options, upstream.address).await?;
