@@ -16,6 +16,10 @@ pub fn list(body: &str) -> Result<String, Failure> {
     Ok(json!({ "object": "list", "data": models }).to_string())
 }
 
+/// Anthropic's names of what a model is and can, and the gateway's.
+const FACTS: [(&str, &str); 3] =
+    [("display_name", "display_name"), ("max_input_tokens", "context_window"), ("max_tokens", "max_output_tokens")];
+
 /// One model, with those of Anthropic's fields that tell a client something.
 fn model(upstream: &Value) -> Option<Value> {
     let created =
@@ -25,9 +29,9 @@ fn model(upstream: &Value) -> Option<Value> {
     model.insert("object".to_owned(), "model".into());
     model.insert("created".to_owned(), created.into());
     model.insert("owned_by".to_owned(), upstream["owned_by"].as_str().unwrap_or("anthropic").into());
-    for name in ["display_name", "max_input_tokens", "max_tokens"] {
-        if let Some(value) = upstream.get(name).filter(|value| !value.is_null()) {
-            model.insert(name.to_owned(), value.clone());
+    for (theirs, ours) in FACTS {
+        if let Some(value) = upstream.get(theirs).filter(|value| !value.is_null()) {
+            model.insert(ours.to_owned(), value.clone());
         }
     }
     Some(model.into())
