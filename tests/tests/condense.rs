@@ -82,3 +82,20 @@ async fn without_being_asked_for_it_nothing_is_made_shorter() {
     assert_eq!((answer.content().as_str(), answer.header("x-weir-condensed")), ("good", None));
     assert_eq!(messages(&upstream.only_request()).len(), 42);
 }
+
+#[tokio::test]
+async fn clearing_the_cache_forgets_the_chats_that_were_made_shorter() {
+    let upstream = Upstream::choosing(Dialect::OpenAi.answering("good")).await;
+    let gateway = gateway(&upstream, Some(2_000), json!({ "mode": "cut" })).await;
+    let clear = async || gateway.admin().send("POST", "/cache/clear", &[], "").await.json()["cleared"].clone();
+    for _ in 0..2 {
+        assert_eq!(gateway.client().chat(&long_chat(false)).await.content(), "good");
+    }
+    // The same chat twice is one entry.
+    assert_eq!(clear().await, json!({ "health_checks": 0, "condensed_chats": 1 }));
+    assert_eq!(clear().await, json!({ "health_checks": 0, "condensed_chats": 0 }));
+    assert_eq!(gateway.client().chat(&long_chat(false)).await.content(), "good");
+    assert_eq!(clear().await["condensed_chats"], 1);
+    let sent: Vec<Vec<Value>> = upstream.requests().iter().map(messages).collect();
+    assert!(sent.iter().all(|one| *one == sent[0]), "what is made anew is the same");
+}

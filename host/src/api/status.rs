@@ -90,10 +90,13 @@ pub(super) async fn check(gateway: &Arc<Gateway>, request: Request<Incoming>) ->
     Reply::json(StatusCode::OK, &json!({ "status": status, "checked": checked.len(), "providers": checked }))
 }
 
-/// Forgets what can be found out again.
+/// Forgets what can be found out, or made, again.
 pub(super) fn clear_cache(gateway: &Gateway) -> Reply {
-    let health_checks = gateway.clear_health_checks();
-    Reply::json(StatusCode::OK, &json!({ "status": "ok", "cleared": { "health_checks": health_checks } }))
+    let cleared = json!({
+        "health_checks": gateway.clear_health_checks(),
+        "condensed_chats": gateway.clear_condensed_chats(),
+    });
+    Reply::json(StatusCode::OK, &json!({ "status": "ok", "cleared": cleared }))
 }
 
 /// What `/health` says. A provider of which nothing is known yet counts as neither well nor ill.

@@ -65,6 +65,11 @@ impl Condensing {
         self.fit(work, budget).unwrap_or(false)
     }
 
+    /// Forgets the chats that were made shorter so far. Returns how many there were.
+    pub(super) fn clear(&self) -> usize {
+        self.cache.clear()
+    }
+
     fn fit(&self, work: &mut Work, budget_tokens: u64) -> Result<bool, Error> {
         let Some(condensed) = self.cache.condense(&work.body, &self.options, budget_tokens)? else { return Ok(false) };
         work.peek = Peek::chat(&condensed.document, Some(&work.peek.model))?;

@@ -163,6 +163,13 @@ impl Gateway {
         self.snapshot().callable().filter(|provider| provider.forget_checks(now)).count()
     }
 
+    /// Forgets the chats that were made shorter, those of all models. Returns how many there were.
+    pub fn clear_condensed_chats(&self) -> usize {
+        let snapshot = self.snapshot();
+        let condensing = snapshot.routes().all().into_iter().filter_map(|route| route.condensing.as_ref());
+        condensing.map(|condensing| condensing.clear()).sum()
+    }
+
     /// Whether everything that is to ask providers in the background does so.
     pub fn checks_run(&self) -> bool {
         self.snapshot().callable().all(Provider::is_asked_as_planned)

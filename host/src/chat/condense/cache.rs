@@ -71,6 +71,12 @@ impl Cache {
         Ok(condensed)
     }
 
+    /// Forgets all chats. Returns how many there were.
+    pub fn clear(&self) -> usize {
+        let forgotten = std::mem::take(&mut *self.kept());
+        forgotten.by_key.len()
+    }
+
     /// Nothing in there panics half way, so that a poisoned lock guards what is sound.
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)

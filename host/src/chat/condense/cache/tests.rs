@@ -59,3 +59,16 @@ fn neither_entries_nor_bytes_grow_past_their_limits() {
         assert_eq!(kept.by_key.is_empty(), most == 0, "{entries}, {bytes}");
     }
 }
+
+#[test]
+fn what_is_cleared_is_made_anew() {
+    let cache = Cache::new(8, 1 << 20);
+    let ask = |budget| cache.condense(&chat("a"), &options(), budget).unwrap();
+    // The second one cannot be condensed; that is forgotten as well.
+    let (first, none) = (ask(100).unwrap(), ask(1));
+    assert!(none.is_none());
+    assert_eq!((cache.clear(), cache.clear()), (2, 0));
+    assert_eq!(cache.kept().bytes, 0);
+    let again = ask(100).unwrap();
+    assert!(!Arc::ptr_eq(&first, &again) && first == again);
+}
