@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyper::Uri;
+use tokio::time::Instant;
 
+use super::draw::{self, Burden, Crowd};
 use super::provider::Provider;
 use crate::config::{self, Endpoints};
 
@@ -21,6 +23,7 @@ pub(super) struct Groups(BTreeMap<String, Group>);
 pub(super) struct Group {
     /// What the list or the registry said.
     found: Arc<[config::Member]>,
+    /// In the order of their priorities.
     members: Arc<[Provider]>,
     /// Whose turn it is.
     turn: Arc<AtomicUsize>,
@@ -79,6 +82,51 @@ impl Groups {
             (false, false) => knowing,
         }
     }
+
+    /// The same for one request: of a large group, a few that are drawn by chance.
+    pub(super) fn drawn<'a>(&'a self, provider: &'a Provider, model: &str) -> Vec<&'a Provider> {
+        let members = self.members(provider.name());
+        if members.len() <= draw::MOST {
+            return self.able(provider, model);
+        }
+        let now = Instant::now();
+        let mut drawn = draw::draw(&Members { members, model, knowing: true, now });
+        if drawn.is_empty() {
+            drawn = draw::draw(&Members { members, model, knowing: false, now });
+        }
+        drawn.into_iter().map(|index| &members[index]).collect()
+    }
+}
+
+/// A group as one model of it is asked for.
+struct Members<'a> {
+    members: &'a [Provider],
+    model: &'a str,
+    /// Whether only those count that have the model, as far as that is known.
+    knowing: bool,
+    now: Instant,
+}
+
+impl Crowd for Members<'_> {
+    fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    fn priority(&self, index: usize) -> u16 {
+        self.members[index].member().map_or(0, |member| member.priority)
+    }
+
+    fn weight(&self, index: usize) -> u32 {
+        self.members[index].member().map_or(1, |member| member.weight)
+    }
+
+    fn is_able(&self, index: usize) -> bool {
+        !self.knowing || self.members[index].has_model(self.model)
+    }
+
+    fn burden(&self, index: usize) -> Burden {
+        Burden::of(&self.members[index].standing(self.model).view(self.now))
+    }
 }
 
 impl Group {
@@ -99,6 +147,7 @@ impl Group {
                 Err(reason) => left_out.push((member.label(), reason)),
             }
         }
+        members.sort_by_key(|member| member.member().map_or(0, |member| member.priority));
         if let Some((endpoint, reason)) = left_out.first() {
             let (provider, left_out) = (provider.name(), left_out.len());
             tracing::warn!(provider, left_out, endpoint, "endpoints are left out: {reason}");

@@ -7,6 +7,7 @@ mod attempt;
 mod checks;
 mod condense;
 mod discovery;
+mod draw;
 mod dropped;
 mod embeddings;
 mod endpoints;

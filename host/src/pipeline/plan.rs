@@ -7,6 +7,7 @@ use hyper::HeaderMap;
 use hyper::header::HeaderName;
 use tokio::time::Instant;
 
+use super::draw;
 use super::policy::milliseconds;
 use super::request::Request;
 use super::retry::Step;
@@ -70,13 +71,16 @@ pub(super) async fn make(route: &Route, request: &Request<'_>) -> Result<Cow<'st
     Ok(Cow::Owned(steps))
 }
 
-/// Endpoints of one provider: the preferred ones in turn, then the others. A few are enough for one request.
+/// Endpoints of one provider: the preferred ones in turn, as often as their weights say, then the others. A few are
+/// enough for one request.
 fn in_turn(targets: &[Target], turn: usize) -> Vec<Step> {
     let priority = |index: usize| targets[index].priority;
     let mut order: Vec<usize> = (0..targets.len()).collect();
     order.sort_by_key(|index| priority(*index));
     let preferred = order.partition_point(|index| priority(*index) == priority(order[0]));
-    order[..preferred].rotate_left(turn % preferred.max(1));
+    let weight = |index: &usize| targets[*index].provider.member().map_or(1, |member| member.weight);
+    let weights: Vec<u32> = order[..preferred].iter().map(weight).collect();
+    order[..preferred].rotate_left(draw::in_turn(turn, &weights));
     order.into_iter().take(MOST_ENDPOINTS).map(|target| Step { target, ..Step::default() }).collect()
 }
 

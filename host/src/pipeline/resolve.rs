@@ -7,7 +7,7 @@ use super::condense::Condensing;
 use super::members::Groups;
 use super::policy::Policy;
 use super::provider::Provider;
-use super::route::{Route, Target};
+use super::route::{Route, Target, is_crowded};
 use super::snapshot::Snapshot;
 use crate::config;
 use crate::error::{Cause, Error};
@@ -37,7 +37,8 @@ impl Routes {
             let targets = targets(model, providers, groups);
             let (policy, headers) = (policies.get(&model.name).cloned(), model.headers.clone());
             let condensing = model.condense.as_ref().map(|condense| Arc::new(Condensing::new(condense)));
-            let route = Arc::new(Route { targets, policy, turn: 0, headers, condensing });
+            let is_crowded = is_crowded(&targets);
+            let route = Arc::new(Route { targets, policy, turn: 0, headers, condensing, is_crowded });
             for alias in &model.aliases {
                 routes.named.insert(alias.clone(), Arc::clone(&route));
             }
@@ -82,7 +83,7 @@ impl Snapshot {
     /// provider has.
     pub(super) fn resolve(&self, name: &str) -> Result<Arc<Route>, Error> {
         if let Some(route) = self.routes().named.get(name) {
-            return Ok(Arc::clone(route));
+            return Ok(if route.is_crowded { Arc::new(route.drawn()) } else { Arc::clone(route) });
         }
         if let Some((prefix, model)) = name.split_once('/')
             && !model.is_empty()
@@ -103,8 +104,8 @@ impl Snapshot {
 
     /// The route to a model of a provider of which nothing else is configured.
     fn direct(&self, provider: &Provider, model: &str) -> Route {
-        let able = self.groups().able(provider, model);
-        let targets = able.into_iter().map(|provider| Target::of(provider, model)).collect();
+        let drawn = self.groups().drawn(provider, model);
+        let targets = drawn.into_iter().map(|provider| Target::of(provider, model)).collect();
         Route::to(targets, self.groups().turn(provider.name()))
     }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::header::HeaderName;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use super::condense::Condensing;
+use super::draw::{self, OfEntry};
 use super::policy::Policy;
 use super::provider::Provider;
 use crate::chat::request::{Edit, Peek, edit};
@@ -45,6 +47,8 @@ pub(super) struct Route {
     pub(super) headers: Vec<HeaderName>,
     /// What makes chats shorter that do not fit a target, if that is wanted.
     pub(super) condensing: Option<Arc<Condensing>>,
+    /// Whether one entry of the list stands for more targets than one request has to choose from.
+    pub(super) is_crowded: bool,
 }
 
 impl Target {
@@ -92,19 +96,45 @@ impl Target {
 impl Route {
     /// A route to targets that take turns.
     pub(super) fn to(targets: Vec<Target>, turn: usize) -> Self {
-        Self { targets, policy: None, turn, headers: Vec::new(), condensing: None }
+        Self { targets, policy: None, turn, headers: Vec::new(), condensing: None, is_crowded: false }
     }
 
-    /// The same route for a name that a wildcard has matched.
+    /// The same route for a name that a wildcard has matched, and for one request.
     pub(super) fn filled_in(&self, matched: &str) -> Self {
+        let drawn = self.is_crowded.then(|| self.drawn());
+        let targets = drawn.as_ref().map_or(&self.targets, |drawn| &drawn.targets);
+        self.with(targets.iter().map(|target| target.filled_in(matched)).collect())
+    }
+
+    /// The same route for one request: of the many targets that one entry stands for, a few that are drawn by chance.
+    pub(super) fn drawn(&self) -> Self {
+        let now = Instant::now();
+        let entries = self.targets.chunk_by(|one, other| one.place == other.place);
+        let drawn = entries.flat_map(|entry| {
+            let drawn = match entry.len() > draw::MOST {
+                true => draw::draw(&OfEntry(entry, now)),
+                false => (0..entry.len()).collect(),
+            };
+            drawn.into_iter().map(|index| entry[index].clone())
+        });
+        self.with(drawn.collect())
+    }
+
+    fn with(&self, targets: Vec<Target>) -> Self {
         Self {
-            targets: self.targets.iter().map(|target| target.filled_in(matched)).collect(),
+            targets,
             policy: self.policy.clone(),
             turn: self.turn,
             headers: self.headers.clone(),
             condensing: self.condensing.clone(),
+            is_crowded: false,
         }
     }
+}
+
+/// Whether an entry of a list stands for more of these targets than one request has to choose from.
+pub(super) fn is_crowded(targets: &[Target]) -> bool {
+    targets.chunk_by(|one, other| one.place == other.place).any(|entry| entry.len() > draw::MOST)
 }
 
 fn as_json(fields: &Map<String, Value>) -> Vec<(String, String)> {
