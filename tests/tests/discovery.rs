@@ -248,6 +248,65 @@ async fn many_who_ask_at_the_same_time_all_get_an_answer() {
     assert!((2..=4).contains(&registry.upstream.requests().len()));
 }
 
+/// So many endpoints of an upstream, each with a path of its own.
+fn endpoints_at(upstream: &Upstream, count: usize) -> Value {
+    (0..count).map(|number| format!("http://{}/{number}/v1", upstream.address())).collect()
+}
+
+#[tokio::test]
+async fn of_a_large_group_each_request_has_a_few_to_choose_from_and_all_of_them_serve() {
+    const COUNT: usize = 40;
+    let is_well = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let well = Arc::clone(&is_well);
+    let upstream = Upstream::choosing(move |number, request| match well.load(std::sync::atomic::Ordering::Relaxed) {
+        true => DIALECT.answering("good")(number, request),
+        false => reply::json(503, &DIALECT.error("overloaded_error", "down")),
+    })
+    .await;
+    let registry = Registry::saying(Some(endpoints_at(&upstream, COUNT))).await;
+    let config = Config::new().provider(registry.provider("1h")).routed(json!({
+        "name": "chat", "policy": "failover", "targets": ["group/m1"],
+    }));
+    let gateway = Gateway::start(&config).await;
+    let paths = || upstream.requests().iter().map(|request| request.path.clone()).collect::<Vec<_>>();
+    for (name, expected) in [("chat", 8), ("group/m1", 4)] {
+        let before = paths().len();
+        gateway.client().chat(&chat::request_to(name, "x")).await.error(503);
+        let asked: std::collections::BTreeSet<String> = paths().split_off(before).into_iter().collect();
+        assert_eq!((paths().len() - before, asked.len()), (expected, expected), "{name}: {asked:?}");
+    }
+    is_well.store(true, std::sync::atomic::Ordering::Relaxed);
+    for name in ["chat", "group/m1"] {
+        let before = paths().len();
+        for _ in 0..COUNT * 8 {
+            assert_eq!(gateway.client().chat(&chat::request_to(name, "x")).await.content(), "good");
+        }
+        let asked: std::collections::BTreeSet<String> = paths().split_off(before).into_iter().collect();
+        assert!(asked.len() > COUNT / 2, "{name}: {} of {COUNT} were asked", asked.len());
+    }
+}
+
+#[tokio::test]
+async fn the_log_names_the_endpoint_that_answered_and_those_that_failed() {
+    let down = Upstream::always(reply::json(503, &DIALECT.error("overloaded_error", "down"))).await;
+    let good = answering("good").await;
+    let entries = json!([
+        { "url": DIALECT.base_url(down.address()), "name": "first" },
+        { "url": DIALECT.base_url(good.address()), "priority": 1 },
+    ]);
+    let provider = Provider::of_plugin("openai", "-").without("base_url").named("group");
+    let gateway = started(provider.set("/endpoints", entries)).await;
+    assert_eq!(text(&gateway).await, "good");
+    let line = gateway.log().wait_for("the request", |entry| entry["logger"] == "weir::request").await;
+    let fields = [&line["provider"], &line["provider_endpoint"], &line["retried"]];
+    assert_eq!(
+        fields,
+        [&json!("group"), &json!(good.address().to_string()), &json!("group@first/m1: 503 unavailable")]
+    );
+    let metrics = gateway.metrics().await;
+    assert!(!metrics.label_values().any(|label| label.contains("first") || label.contains("127.0.0.1")));
+}
+
 #[tokio::test]
 async fn discovery_is_for_operators() {
     let gateway = started(Provider::offline("demo", &["m1"])).await;

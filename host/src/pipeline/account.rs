@@ -7,6 +7,7 @@ use super::provider::Provider;
 use super::retry::{Follows, Notes};
 use super::route::Target;
 use crate::chat::usage::Usage;
+use crate::config::Member;
 use crate::error::{Cause, Error};
 use crate::telemetry::Metrics;
 
@@ -125,10 +126,12 @@ impl Account {
         let key = self.key.as_deref().unwrap_or_default();
         let (request_id, model, stream, attempts) = (&*self.request_id, &*self.model, self.is_stream, self.attempts);
         let (endpoint, retried) = (self.endpoint, self.retried.join(", "));
+        let member = self.provider.as_ref().and_then(Provider::member);
+        let provider_endpoint = member.map(Member::label).unwrap_or_default();
         let Some(error) = error else {
             tracing::info!(
                 target: "weir::request",
-                request_id, provider, model, tokens, duration, status_code, endpoint, key, stream, attempts, retried,
+                request_id, provider, provider_endpoint, model, tokens, duration, status_code, endpoint, key, stream, attempts, retried,
                 "request"
             );
             return;
@@ -139,14 +142,14 @@ impl Account {
         if status_code >= 500 {
             tracing::warn!(
                 target: "weir::request",
-                request_id, provider, model, tokens, duration, status_code, endpoint, key, stream, attempts, retried,
+                request_id, provider, provider_endpoint, model, tokens, duration, status_code, endpoint, key, stream, attempts, retried,
                 error_type, code, detail,
                 "request failed"
             );
         } else {
             tracing::info!(
                 target: "weir::request",
-                request_id, provider, model, tokens, duration, status_code, endpoint, key, stream, attempts, retried,
+                request_id, provider, provider_endpoint, model, tokens, duration, status_code, endpoint, key, stream, attempts, retried,
                 error_type, code, detail,
                 "request refused"
             );
@@ -180,7 +183,7 @@ impl Notes for AttemptNotes<'_> {
         }
         let what = format!("{} {}", error.status.as_u16(), error.cause.label());
         let is_alone = self.targets.len() == 1;
-        self.account.retried.push(if is_alone { what } else { format!("{}: {what}", target.name()) });
+        self.account.retried.push(if is_alone { what } else { format!("{}: {what}", target.label()) });
     }
 
     fn kept(&mut self, target: usize) {

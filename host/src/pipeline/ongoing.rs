@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::policy::Observed;
 use super::route::Target;
 use crate::chat::usage::Usage;
+use crate::config::Member;
 use crate::error::{Cause, Error};
 use crate::standing::{Admission, BreakerState, Consequence, Full, Place, Refusal};
 
@@ -95,23 +96,30 @@ impl Ongoing {
     pub(super) fn failed(mut self, error: &Error) {
         let Some(admission) = self.admission.take() else { return };
         let consequence = admission.failed(tokio::time::Instant::now(), error.cause, error.retry_after);
+        self.report(consequence, error);
+        self.observe(Some(error.cause), false, None);
+    }
+
+    fn report(&self, consequence: Consequence, error: &Error) {
         let (provider, model) = (self.target.provider.name(), &self.target.model);
+        let endpoint = self.target.provider.member().map(Member::label).unwrap_or_default();
         let error_type = error.cause.label();
         match consequence {
             Consequence::None => {}
-            Consequence::BreakerOpened => {
-                tracing::warn!(
-                    provider,
-                    model,
-                    error_type,
-                    "the target keeps failing and gets no requests for a while"
-                );
-            }
-            Consequence::CredentialRefused => {
-                tracing::error!(provider, model, "the upstream refuses the configured credential");
-            }
+            Consequence::BreakerOpened => tracing::warn!(
+                provider,
+                provider_endpoint = endpoint,
+                model,
+                error_type,
+                "the target keeps failing and gets no requests for a while"
+            ),
+            Consequence::CredentialRefused => tracing::error!(
+                provider,
+                provider_endpoint = endpoint,
+                model,
+                "the upstream refuses the configured credential"
+            ),
         }
-        self.observe(Some(error.cause), false, None);
     }
 
     fn observe(&mut self, failure: Option<Cause>, cancelled: bool, usage: Option<Usage>) {

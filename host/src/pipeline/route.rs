@@ -91,6 +91,11 @@ impl Target {
     pub(super) fn name(&self) -> String {
         format!("{}/{}", self.provider.name(), self.model)
     }
+
+    /// The same for operators, with the endpoint: `provider@endpoint/model`.
+    pub(super) fn label(&self) -> String {
+        format!("{}/{}", self.provider.label(), self.model)
+    }
 }
 
 impl Route {
