@@ -1,12 +1,16 @@
-//! Compares the targets of each model now and then, and takes out for a while those that do far worse than the others.
+//! Compares the targets of each model, and the endpoints of each provider, now and then, and takes out for a while those
+//! that do far worse than the others.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::provider::Provider;
 use super::reload::Gateway;
-use super::route::Route;
+use super::snapshot::Snapshot;
+use crate::config::Member;
 use crate::standing::{Standing, eject};
 
 /// How often they are compared.
@@ -23,17 +27,41 @@ async fn keep_comparing(gateway: Weak<Gateway>) {
     loop {
         clock.tick().await;
         let Some(gateway) = gateway.upgrade() else { return };
-        let now = Instant::now();
-        gateway.snapshot().routes().all().iter().for_each(|route| compare(route, now));
+        compare_all(&gateway.snapshot(), Instant::now());
     }
 }
 
-/// The targets of one model, by the options of the provider that comes first.
-fn compare(route: &Route, now: Instant) {
-    let [first, _, ..] = &*route.targets else { return };
-    let siblings: Vec<&Standing> = route.targets.iter().map(|target| &*target.standing).collect();
-    for place in eject(now, &siblings, &first.provider.config().standing.outliers) {
-        let (provider, model) = (route.targets[place].provider.name(), &route.targets[place].model);
-        tracing::warn!(provider, model, "the target does far worse than its siblings and is taken out for a while");
+/// The targets of each configured name, and the endpoints of each provider for each of its models.
+fn compare_all(snapshot: &Snapshot, now: Instant) {
+    for route in snapshot.routes().all() {
+        let targets = route.targets.iter();
+        let siblings = targets.map(|target| (&target.provider, target.model.as_str(), Arc::clone(&target.standing)));
+        compare(&siblings.collect::<Vec<_>>(), now);
+    }
+    for group in snapshot.providers().iter().filter(|provider| provider.is_group()) {
+        let members = snapshot.members(group.name());
+        let known: Vec<_> = members.iter().map(|member| (member, member.standings())).collect();
+        let models: BTreeSet<&String> = known.iter().flat_map(|(_, standings)| standings.keys()).collect();
+        for model in models {
+            let siblings = known
+                .iter()
+                .filter_map(|(member, standings)| Some((*member, model.as_str(), Arc::clone(standings.get(model)?))));
+            compare(&siblings.collect::<Vec<_>>(), now);
+        }
+    }
+}
+
+/// Targets that do the same work.
+fn compare(siblings: &[(&Provider, &str, Arc<Standing>)], now: Instant) {
+    let standings: Vec<&Standing> = siblings.iter().map(|(_, _, standing)| &**standing).collect();
+    for place in eject(now, &standings) {
+        let (provider, model, _) = &siblings[place];
+        let endpoint = provider.member().map(Member::label).unwrap_or_default();
+        tracing::warn!(
+            provider = provider.name(),
+            provider_endpoint = endpoint,
+            model = *model,
+            "the target does far worse than its siblings and is taken out for a while"
+        );
     }
 }

@@ -49,20 +49,20 @@ impl Ejection {
 }
 
 /// Compares targets that do the same work (those of one model, or of one provider) and takes out those that stand far
-/// apart. Returns the places of those that were taken out now. To be called now and then, not for every request.
-pub fn eject(now: Instant, siblings: &[&Standing], options: &config::Outliers) -> Vec<usize> {
-    let mut ejected = Vec::new();
-    if !options.enabled {
-        return ejected;
-    }
-    let rated: Vec<Rated> =
-        siblings.iter().enumerate().filter_map(|(place, one)| rate(now, place, one, options)).collect();
-    let mut worst: Vec<&Rated> = rated.iter().filter(|one| one.stands_apart(&rated, options)).collect();
+/// apart, each by the options that it has itself: they may belong to several providers. Returns the places of those that
+/// were taken out now. To be called now and then, not for every request.
+pub fn eject(now: Instant, siblings: &[&Standing]) -> Vec<usize> {
+    let rated: Vec<Rated<'_>> = siblings.iter().enumerate().filter_map(|(place, one)| rate(now, place, one)).collect();
+    let mut worst: Vec<&Rated<'_>> = rated.iter().filter(|one| one.stands_apart(&rated)).collect();
     worst.sort_by(|left, right| right.error_rate.total_cmp(&left.error_rate));
-    let out = siblings.iter().filter(|one| one.ejected_for(now).is_some()).count();
-    for one in worst.into_iter().take(most(siblings.len(), options).saturating_sub(out)) {
-        siblings[one.place].eject(now);
-        ejected.push(one.place);
+    let mut out = siblings.iter().filter(|one| one.ejected_for(now).is_some()).count();
+    let mut ejected = Vec::new();
+    for one in worst {
+        if out < most(siblings.len(), one.options) {
+            siblings[one.place].eject(now);
+            ejected.push(one.place);
+            out += 1;
+        }
     }
     ejected
 }
@@ -75,26 +75,28 @@ fn most(count: usize, options: &config::Outliers) -> usize {
 }
 
 /// What is compared of a target that has had enough requests.
-struct Rated {
+struct Rated<'a> {
     place: usize,
     error_rate: f64,
     first_token: Option<Duration>,
+    options: &'a config::Outliers,
 }
 
-fn rate(now: Instant, place: usize, standing: &Standing, options: &config::Outliers) -> Option<Rated> {
-    let figures = standing.figures(now);
+fn rate<'a>(now: Instant, place: usize, standing: &'a Standing) -> Option<Rated<'a>> {
+    let (figures, options) = (standing.figures(now), &standing.ejection.options);
     let counts = figures.recent.total >= u64::from(options.minimum_requests) && standing.ejected_for(now).is_none();
-    counts.then(|| Rated { place, error_rate: figures.error_rate(), first_token: figures.first_token })
+    counts.then(|| Rated { place, error_rate: figures.error_rate(), first_token: figures.first_token, options })
 }
 
-impl Rated {
-    fn stands_apart(&self, all: &[Self], options: &config::Outliers) -> bool {
+impl Rated<'_> {
+    /// Whether it is to be taken out by its own options. One that never is stands for comparison all the same.
+    fn stands_apart(&self, all: &[Self]) -> bool {
         let others: Vec<&Self> = all.iter().filter(|other| other.place != self.place).collect();
-        if others.is_empty() {
+        if others.is_empty() || !self.options.enabled {
             return false;
         }
-        let fails = self.error_rate >= options.error_rate && self.fails_more(&others, options.factor);
-        fails || options.latency_factor.is_some_and(|factor| self.is_slow(&others, factor))
+        let fails = self.error_rate >= self.options.error_rate && self.fails_more(&others, self.options.factor);
+        fails || self.options.latency_factor.is_some_and(|factor| self.is_slow(&others, factor))
     }
 
     /// Whether it fails so many times as often as the middle one of the others: their mean would be raised by those

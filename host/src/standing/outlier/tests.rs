@@ -10,11 +10,13 @@ fn options() -> config::Outliers {
 }
 
 /// A target of so many attempts, of which so many failed, with its first token after so many milliseconds.
-fn target(now: Instant, (attempts, failed, first_token): (u32, u32, u64)) -> Arc<Standing> {
+type Told = (u32, u32, u64);
+
+fn target(now: Instant, (attempts, failed, first_token): Told, outliers: &config::Outliers) -> Arc<Standing> {
     // Its own breaker is not to interfere.
     let breaker = config::Breaker { enabled: false, ..config::Breaker::default() };
-    let standing = Standing::new(&config::Standing { breaker, ..config::Standing::default() }, now);
-    let standing = Arc::new(standing);
+    let options = config::Standing { breaker, outliers: outliers.clone(), ..config::Standing::default() };
+    let standing = Arc::new(Standing::new(&options, now));
     for attempt in 0..attempts {
         let mut admission = standing.admit(now).unwrap();
         if attempt < failed {
@@ -27,13 +29,13 @@ fn target(now: Instant, (attempts, failed, first_token): (u32, u32, u64)) -> Arc
     standing
 }
 
-fn targets(now: Instant, of: &[(u32, u32, u64)]) -> Vec<Arc<Standing>> {
-    of.iter().map(|one| target(now, *one)).collect()
+fn targets(now: Instant, of: &[Told], options: &config::Outliers) -> Vec<Arc<Standing>> {
+    of.iter().map(|one| target(now, *one, options)).collect()
 }
 
-fn ejected(now: Instant, targets: &[Arc<Standing>], options: &config::Outliers) -> Vec<usize> {
+fn ejected(now: Instant, targets: &[Arc<Standing>]) -> Vec<usize> {
     let siblings: Vec<&Standing> = targets.iter().map(Arc::as_ref).collect();
-    eject(now, &siblings, options)
+    eject(now, &siblings)
 }
 
 #[test]
@@ -57,20 +59,44 @@ fn a_target_that_does_far_worse_than_its_siblings_is_taken_out() {
         (vec![well, well], vec![]),
         (vec![], vec![]),
     ] {
-        assert_eq!(ejected(now, &targets(now, &siblings), &options()), expected, "{siblings:?}");
+        assert_eq!(ejected(now, &targets(now, &siblings, &options())), expected, "{siblings:?}");
     }
-    let targets = targets(now, &[well, (100, 100, 0)]);
-    assert!(ejected(now, &targets, &config::Outliers { enabled: false, ..options() }).is_empty());
+}
+
+#[test]
+fn each_is_judged_by_the_options_of_its_own_provider() {
+    let now = Instant::now();
+    let (well, bad) = ((100, 0, 100), (100, 50, 100));
+    let never = config::Outliers { enabled: false, ..options() };
+    let patient = config::Outliers { error_rate: 0.6, ..options() };
+    let demanding = config::Outliers { minimum_requests: 1_000, ..options() };
+    let all = config::Outliers { max_share: 1.0, ..options() };
+    for (first, second, expected) in [
+        ((well, options()), (bad, options()), vec![1]),
+        ((well, never.clone()), (bad, options()), vec![1]),
+        ((well, options()), (bad, never.clone()), vec![]),
+        ((bad, never), (well, options()), vec![]),
+        ((well, options()), (bad, patient.clone()), vec![]),
+        ((well, patient), (bad, options()), vec![1]),
+        // One that is not compared is no sibling to be compared with.
+        ((well, demanding), (bad, options()), vec![]),
+        ((well, options()), (bad, all), vec![1]),
+    ] {
+        let told = format!("{first:?} {second:?}");
+        let targets = [first, second].map(|(told, options)| target(now, told, &options));
+        assert_eq!(ejected(now, &targets), expected, "{told}");
+    }
 }
 
 #[test]
 fn no_more_than_the_share_are_out_however_often_they_are_judged() {
     let now = Instant::now();
     let well = (1_000, 0, 100);
-    let targets = targets(now, &[(100, 90, 100), (100, 80, 100), (100, 70, 100), well, well, well, well, well]);
     let options = config::Outliers { max_share: 0.25, factor: 1.1, ..options() };
-    assert_eq!(ejected(now, &targets, &options), [0, 1]);
-    assert!(ejected(now, &targets, &options).is_empty());
+    let told = [(100, 90, 100), (100, 80, 100), (100, 70, 100), well, well, well, well, well];
+    let targets = targets(now, &told, &options);
+    assert_eq!(ejected(now, &targets), [0, 1]);
+    assert!(ejected(now, &targets).is_empty());
     let out: Vec<bool> = targets.iter().map(|target| target.admit(now).is_err()).collect();
     assert_eq!(out, [true, true, false, false, false, false, false, false]);
 }
@@ -78,11 +104,11 @@ fn no_more_than_the_share_are_out_however_often_they_are_judged() {
 #[test]
 fn one_that_comes_back_is_judged_by_what_comes_after() {
     let now = Instant::now();
-    let targets = targets(now, &[(100, 0, 100), (100, 90, 100)]);
-    assert_eq!(ejected(now, &targets, &options()), [1]);
+    let targets = targets(now, &[(100, 0, 100), (100, 90, 100)], &options());
+    assert_eq!(ejected(now, &targets), [1]);
     let later = now + Duration::from_secs(30);
     assert!(targets[1].admit(later).is_ok());
-    assert!(ejected(later, &targets, &options()).is_empty());
+    assert!(ejected(later, &targets).is_empty());
 }
 
 #[test]
