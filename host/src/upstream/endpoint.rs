@@ -148,11 +148,14 @@ impl Endpoint {
     /// - `Cause::Connection`, `Cause::Timeout`: no connection, or it ended before an answer came. Retryable.
     /// - `Cause::BadAnswer`: a head that is not HTTP or too large, or a redirect, which is never followed.
     pub async fn send(&self, outgoing: Outgoing) -> Result<Incoming, Error> {
+        let has_condition = outgoing.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("if-none-match"));
         let request = outgoing.into_request(self, SystemTime::now())?;
         let (client, lease) = self.lanes.lease(|| self.client());
         let response = client.request(request).await.map_err(|error| fault::before_answer(&self.provider, &error))?;
         match response.status() {
             StatusCode::SWITCHING_PROTOCOLS => Err(fault::switched_protocols()),
+            // Whoever has the document already has asked for this.
+            StatusCode::NOT_MODIFIED if has_condition => Ok(Incoming::new(response, lease)),
             status if status.is_redirection() => Err(fault::redirect(status, redirect_host(&response).as_deref())),
             _ => Ok(Incoming::new(response, lease)),
         }

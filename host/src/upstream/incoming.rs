@@ -33,7 +33,7 @@ const NOT_PASSED_ON: [HeaderName; 11] = [
 /// An answer whose head has arrived. Dropping it cancels the call.
 #[derive(Debug)]
 pub struct Incoming {
-    /// The status: anything but 1xx and 3xx.
+    /// The status: anything but 1xx and 3xx, and 304 only if that was asked for.
     pub status: StatusCode,
     /// The headers, without those of the connection, of the body's length and encoding, and without cookies.
     pub headers: HeaderMap,

@@ -153,6 +153,8 @@ enum State {
     Fresh,
     /// It is worth asking again at this time.
     Due(Instant),
+    /// The same for a document, of which this is known.
+    DueFor(Instant, json::Known),
     /// Consul answers when it is past this index.
     Index(u64),
     /// Kubernetes tells of changes as they happen.
@@ -173,13 +175,14 @@ impl Watch {
     pub async fn next(&mut self) -> Result<Listing, RegistryError> {
         let registry = Arc::clone(&self.registry);
         let state = std::mem::replace(&mut self.state, State::Fresh);
-        if let State::Due(time) = state {
+        if let State::Due(time) | State::DueFor(time, _) = state {
             tokio::time::sleep_until(time).await;
         }
         let (listing, state) = match (&registry.0, state) {
-            (Kind::Json(document), _) => {
-                let listing = in_time(document.list()).await?;
-                (listing, State::Due(Instant::now() + document.interval))
+            (Kind::Json(document), state) => {
+                let known = if let State::DueFor(_, known) = state { known } else { json::Known::default() };
+                let known = in_time(document.list(known)).await?;
+                (known.listing().clone(), State::DueFor(Instant::now() + document.interval, known))
             }
             (Kind::Dns(records), _) => {
                 let (listing, fresh) = in_time(records.list()).await?;
@@ -225,20 +228,32 @@ async fn get(
     credential: Credential,
     is_stream: bool,
 ) -> Result<Incoming, RegistryError> {
+    let incoming = ask(server, path, credential, is_stream, Vec::new()).await?;
+    match incoming.status {
+        StatusCode::OK => Ok(incoming),
+        status => Err(RegistryError::refused(status)),
+    }
+}
+
+/// The same, whatever the status, with further headers.
+async fn ask(
+    server: &Endpoint,
+    path: String,
+    credential: Credential,
+    is_stream: bool,
+    mut headers: Vec<(String, String)>,
+) -> Result<Incoming, RegistryError> {
+    headers.push(("accept".into(), "application/json".into()));
     let outgoing = Outgoing {
         method: Method::GET,
         path,
-        headers: vec![("accept".into(), "application/json".into())],
+        headers,
         body: Bytes::new(),
         credential,
         accept_stream: is_stream,
         request_id: "discovery".into(),
     };
-    let incoming = server.send(outgoing).await?;
-    match incoming.status {
-        StatusCode::OK => Ok(incoming),
-        status => Err(RegistryError::refused(status)),
-    }
+    Ok(server.send(outgoing).await?)
 }
 
 /// The whole of a document.

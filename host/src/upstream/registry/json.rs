@@ -3,12 +3,17 @@
 
 use std::time::Duration;
 
+use hyper::header::{ETAG, IF_NONE_MATCH};
+use hyper::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Listing, RegistryError};
 use crate::config::{JsonRegistry, Member};
 use crate::upstream::{Credential, Endpoint, EndpointBuildError, EndpointOptions};
+
+/// The longest tag that is kept, in bytes.
+const LONGEST_TAG: usize = 1 << 10;
 
 /// The document.
 #[derive(Debug)]
@@ -34,11 +39,38 @@ impl Document {
         })
     }
 
-    pub(super) async fn list(&self) -> Result<Listing, RegistryError> {
+    /// What the document says now. If its server knows that it still says what is known, it is not sent again.
+    pub(super) async fn list(&self, known: Known) -> Result<Known, RegistryError> {
         let credential = if self.has_token { Credential::Bearer } else { Credential::None };
-        let incoming = super::get(&self.server, self.path.clone(), credential, false).await?;
-        parse(&super::read(incoming).await?)
+        let condition = known.tag.iter().map(|tag| (IF_NONE_MATCH.as_str().to_owned(), tag.clone()));
+        let incoming = super::ask(&self.server, self.path.clone(), credential, false, condition.collect()).await?;
+        match incoming.status {
+            StatusCode::OK => {
+                let tag = tag(&incoming.headers);
+                Ok(Known { tag, listing: parse(&super::read(incoming).await?)? })
+            }
+            StatusCode::NOT_MODIFIED if known.tag.is_some() => Ok(known),
+            status => Err(RegistryError::refused(status)),
+        }
     }
+}
+
+/// What the document said the last time, and the tag by which its server knows that (RFC 9110, section 8.8.3).
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    tag: Option<String>,
+    listing: Listing,
+}
+
+impl Known {
+    pub(super) fn listing(&self) -> &Listing {
+        &self.listing
+    }
+}
+
+fn tag(headers: &HeaderMap) -> Option<String> {
+    let tag = headers.get(ETAG)?.to_str().ok()?;
+    (tag.len() <= LONGEST_TAG).then(|| tag.to_owned())
 }
 
 /// An entry that is more than a URL. What makes no sense of the rest does not count.

@@ -136,6 +136,49 @@ async fn it_is_asked_again_and_again_whether_or_not_it_answers() {
     assert_eq!(urls(&mut watch).await, ["http://10.0.0.2/"]);
 }
 
+#[tokio::test]
+async fn a_document_that_has_not_changed_is_not_sent_again() {
+    let said = Arc::new(std::sync::Mutex::new(("\"one\"", "[\"http://10.0.0.1\"]")));
+    let says = Arc::clone(&said);
+    let server = Server::start(move |asked| {
+        let (tag, body) = *says.lock().unwrap();
+        async move {
+            match asked.header("if-none-match") == Some(tag) {
+                true => answer(304, &[("etag", tag)], ""),
+                false => answer(200, &[("etag", tag)], body),
+            }
+        }
+    })
+    .await;
+    let mut watch = watch(&document(&server, "/"));
+    let mut conditions = Vec::new();
+    for (change, expected) in [
+        (None, "http://10.0.0.1/"),
+        (None, "http://10.0.0.1/"),
+        (Some(("W/\"two\"", "[\"http://10.0.0.2\"]")), "http://10.0.0.2/"),
+        (None, "http://10.0.0.2/"),
+        (Some(("\"three\"", "nonsense")), ""),
+        // After an error nothing is known any more.
+        (Some(("W/\"two\"", "[\"http://10.0.0.2\"]")), "http://10.0.0.2/"),
+    ] {
+        if let Some(change) = change {
+            *said.lock().unwrap() = change;
+        }
+        let found = next(&mut watch).await.map(|listing| urls_of(&listing).concat()).unwrap_or_default();
+        assert_eq!(found, expected);
+        conditions.push(server.last().header("if-none-match").map(str::to_owned));
+    }
+    let conditions: Vec<_> = conditions.iter().map(Option::as_deref).collect();
+    let (one, two) = (Some("\"one\""), Some("W/\"two\""));
+    assert_eq!(conditions, [None, one, one, two, two, None]);
+}
+
+#[tokio::test]
+async fn an_answer_that_nothing_has_changed_is_none_if_nobody_asked_so() {
+    let error = of_answer(304, &[("etag", "\"one\"")], "").await.unwrap_err();
+    assert!(error.contains("304"), "{error}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_registry_that_does_not_answer_is_not_waited_for_without_end() {
     let server = Server::start(|_| std::future::pending()).await;
