@@ -214,3 +214,41 @@ async fn a_client_that_leaves_says_nothing_about_the_target() {
     }
     bounded("the upstream is left", fleet.upstreams[0].left(6)).await;
 }
+
+#[tokio::test]
+async fn there_are_no_more_connections_than_there_may_be_and_who_waits_for_one_in_vain_goes_elsewhere() {
+    let gate = Gate::new();
+    let mut open: Script = reply::open_stream(&DIALECT.opening());
+    open.push(Step::Chunk(DIALECT.piece("words").into()));
+    open.push(Step::Wait(gate.clone()));
+    open.extend(DIALECT.closing().into_iter().map(|event| Step::Chunk(event.into())));
+    open.push(Step::LastChunk);
+    let first = Upstream::choosing(move |number, request| {
+        if request.wants_stream() { open.clone() } else { DIALECT.answering("first")(number, request) }
+    })
+    .await;
+    let limited = |number, provider: Provider| match number {
+        0 => provider.set("/concurrency", json!({ "connections": 1, "queue_timeout": "100ms" })),
+        _ => provider,
+    };
+    let both = |config| {
+        let alone = json!({ "name": "alone", "targets": ["first/m1"] });
+        two(config).routed(alone)
+    };
+    let fleet = Fleet::configured(vec![first, well("second").await], limited, both).await;
+    let mut stream = fleet.gateway.client().open_stream(&chat::stream_to("alone", "x")).await;
+    stream.read_until("words").await;
+    let refused = fleet.gateway.client().chat(&chat::request_to("alone", "x")).await;
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(refused.error(503).code.as_deref(), Some("target_full"));
+    assert_eq!(fleet.good(false).await.0, "second");
+    let open = fleet.gateway.metrics().await.sum("weir_upstream_connections", &[("provider", "first")]);
+    assert_eq!((open, fleet.asked()[0], fleet.upstreams[0].connections()), (1.0, 1, 1));
+
+    gate.open();
+    stream.transcript().await.assert_complete();
+    for _ in 0..5 {
+        assert_eq!(fleet.good(false).await.0, "first");
+    }
+    assert_eq!(fleet.upstreams[0].connections(), 1, "all of them on the same connection");
+}

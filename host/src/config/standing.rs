@@ -99,24 +99,29 @@ impl Breaker {
 pub struct Concurrency {
     /// The most requests in flight at one target. Default none: as many as come.
     pub limit: Option<u32>,
+    /// The most connections to one upstream, for all of its targets. Default none: as many as are needed.
+    pub connections: Option<u32>,
     /// The most that wait for a place, beyond which they are turned away at once. Default 64.
     pub queue: u32,
-    /// How long one waits. Default 5 s.
+    /// How long one waits, for a place or for a connection. Default 5 s.
     pub queue_timeout: Duration,
 }
 
 impl Default for Concurrency {
     fn default() -> Self {
-        Self { limit: None, queue: 64, queue_timeout: Duration::from_secs(5) }
+        Self { limit: None, connections: None, queue: 64, queue_timeout: Duration::from_secs(5) }
     }
 }
 
 impl Concurrency {
     fn read(fields: &mut Fields<'_, '_>, base: &Self) -> Self {
-        let limit = fields.get("limit", whole_number(1..=1_000_000)).and_then(|limit| u32::try_from(limit).ok());
+        let mut most =
+            |key| fields.get(key, whole_number(1..=1_000_000)).and_then(|limit: u64| u32::try_from(limit).ok());
+        let (limit, connections) = (most("limit"), most("connections"));
         let queue = fields.or("queue", whole_number(0..=1_000_000), u64::from(base.queue));
         Self {
             limit: limit.or(base.limit),
+            connections: connections.or(base.connections),
             queue: u32::try_from(queue).unwrap_or(base.queue),
             queue_timeout: fields.or("queue_timeout", duration, base.queue_timeout),
         }

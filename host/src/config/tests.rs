@@ -171,7 +171,7 @@ client_timeouts: { header: 1s, body: 1s, write: 1s, keep_alive: 1s, drain: 120s 
 fetch: { enabled: false, max_bytes: 1MiB, timeout: 2s, private_addresses: true, redirects: 0 }
 retries: { attempts: 4, backoff: 10ms, max_backoff: 1s, budget_ratio: 0.5, budget_min_per_second: 1 }
 breaker: { failures: 3, error_rate: 0.75, window: 10s, minimum_requests: 5, open: 5s, max_open: 1m, probes: 2, strict: true }
-concurrency: { limit: 100, queue: 0, queue_timeout: 500ms }
+concurrency: { limit: 100, connections: 7, queue: 0, queue_timeout: 500ms }
 cooldown: { default: 1s, max: 1h }
 figures: { decay: 5s, window: 30s }
 health_checks: { enabled: true, interval: 30s, timeout: 2s, ttl: 1m, rise: 1, fall: 1 }

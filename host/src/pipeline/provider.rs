@@ -16,7 +16,7 @@ use crate::error::{Cause, Error};
 use crate::plugin::{self, Generation, LoadError, Operation, ProviderPlugin};
 use crate::standing::{Budget, Checks, Standing};
 use crate::telemetry::{Metrics, ProviderMetrics};
-use crate::upstream::{AwsCredentials, Endpoint, EndpointOptions, RateLimit, Registry};
+use crate::upstream::{AwsCredentials, ConnectionOptions, Endpoint, EndpointOptions, RateLimit, Registry};
 
 /// Models of one provider whose standing is kept apart. Clients choose the names, so there has to be an end: what is
 /// over shares one standing.
@@ -382,7 +382,8 @@ impl Upstream {
             None => None,
             Some(endpoints) => {
                 // What the endpoints will have in common is looked at now, and not when the first of them appears.
-                endpoint(&config.at(&config::Member::new(hyper::Uri::from_static("https://endpoint.invalid"))))?;
+                let member = config::Member::new(hyper::Uri::from_static("https://endpoint.invalid"));
+                endpoint(&config.at(&member), &metrics)?;
                 let registry = Registry::new(endpoints, config.timeouts.connect);
                 let registry = registry.map_err(|error| format!("its registry cannot be asked: {error}"))?;
                 registry.map(|registry| Arc::new(Source::new(registry)))
@@ -391,7 +392,7 @@ impl Upstream {
         let now = Instant::now();
         let checks = Arc::new(Checks::new(config.standing.health_checks.clone()));
         Ok(Self {
-            endpoint: endpoint(config)?,
+            endpoint: endpoint(config, &metrics)?,
             source,
             retry_budget: Budget::of_retries(&config.retries, now),
             hedge_budget: Budget::of_hedges(&config.standing.hedging, now),
@@ -426,9 +427,16 @@ fn rate_limit(header: &plugin::RateLimitHeader) -> (String, RateLimit) {
     (header.name.clone(), tells)
 }
 
-fn endpoint(config: &config::Provider) -> Result<Option<Endpoint>, String> {
+fn endpoint(config: &config::Provider, metrics: &ProviderMetrics) -> Result<Option<Endpoint>, String> {
     let Some(base_url) = config.base_url.clone() else { return Ok(None) };
+    let concurrency = &config.standing.concurrency;
+    let connections = ConnectionOptions {
+        limit: concurrency.connections,
+        patience: concurrency.queue_timeout,
+        counted: Some(metrics.upstream_connections()),
+    };
     let options = EndpointOptions {
+        connections,
         provider: config.name.clone(),
         base_url,
         secret: config.api_key.as_ref().map(|secret| secret.expose().into()),

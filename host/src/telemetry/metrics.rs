@@ -12,7 +12,7 @@ use prometheus::{
 };
 
 use super::process;
-pub use connections::{Connections, OpenConnection, Shed};
+pub use connections::{Connections, OpenConnection, Shed, UpstreamConnections};
 
 /// Seconds that a request may take, from local models to long reasoning.
 const REQUEST_BUCKETS: [f64; 16] =
@@ -49,6 +49,7 @@ struct Inner {
     plugin_generation: IntGaugeVec,
     plugin_reload_errors: IntCounterVec,
     connections: IntGaugeVec,
+    upstream_connections: IntGaugeVec,
     breaker_states: IntGaugeVec,
     provider_health: IntGaugeVec,
     health_checks: IntCounterVec,
@@ -117,6 +118,11 @@ impl Metrics {
         let plugin_reload_errors =
             make.counters("weir_plugin_reload_errors_total", "Files that could not be loaded.", &["plugin"]);
         let connections = make.gauges("weir_connections", "Connections of clients.", &["listener"]);
+        let upstream_connections = make.gauges(
+            "weir_upstream_connections",
+            "Connections to the provider's upstreams, unused ones included.",
+            &["provider"],
+        );
         let breaker_states = make.gauges(
             "llm_proxy_circuit_breaker_state",
             "The worst circuit breaker of the provider's targets: 0 closed, 1 half-open, 2 open.",
@@ -156,6 +162,7 @@ impl Metrics {
             plugin_generation,
             plugin_reload_errors,
             connections,
+            upstream_connections,
             breaker_states,
             provider_health,
             health_checks,
@@ -198,6 +205,7 @@ impl Metrics {
             attempts: inner.attempts.with_label_values(&[name]),
             failovers: inner.failovers.with_label_values(&[name]),
             hedges: inner.hedges.with_label_values(&[name]),
+            connections: inner.upstream_connections.with_label_values(&[name]),
         }
     }
 
@@ -298,6 +306,7 @@ pub struct ProviderMetrics {
     attempts: IntCounter,
     failovers: IntCounter,
     hedges: IntCounter,
+    connections: IntGauge,
 }
 
 /// The figures of requests to one path that are answered with 200.
@@ -366,6 +375,11 @@ impl ProviderMetrics {
     /// Counts an attempt that is made beside another.
     pub fn count_hedge(&self) {
         self.hedges.inc();
+    }
+
+    /// The count of the connections to its upstreams.
+    pub fn upstream_connections(&self) -> UpstreamConnections {
+        UpstreamConnections::new(self.connections.clone())
     }
 
     /// A request is in flight.

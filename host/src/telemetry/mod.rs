@@ -11,4 +11,7 @@ mod writer;
 
 pub use format::rfc_3339;
 pub use log::{LogFormat, LogGuard, LogOptions, start_log};
-pub use metrics::{Connections, Metrics, OpenConnection, PluginMetrics, PolicyMetrics, ProviderMetrics, Shed};
+pub use metrics::{
+    Connections, Metrics, OpenConnection, PluginMetrics, PolicyMetrics, ProviderMetrics, Shed, UpstreamConnections,
+};
+pub use process::resident_bytes;

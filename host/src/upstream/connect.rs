@@ -17,6 +17,7 @@ use rustls_pki_types::pem::PemObject;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::connections::{ConnectionOptions, Connections, Open};
 use super::endpoint::BuildError;
 
 /// After this silence the kernel asks whether the other side is still there, so that a peer that vanished is noticed.
@@ -27,6 +28,7 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 pub(super) struct Connector {
     https: HttpsConnector<HttpConnector>,
     timeout: Duration,
+    connections: Connections,
 }
 
 impl Connector {
@@ -34,7 +36,11 @@ impl Connector {
     ///
     /// # Errors
     /// A `ca_file` that cannot be read or holds no certificate.
-    pub(super) fn new(ca_file: Option<&Path>, timeout: Duration) -> Result<Self, BuildError> {
+    pub(super) fn new(
+        ca_file: Option<&Path>,
+        timeout: Duration,
+        connections: ConnectionOptions,
+    ) -> Result<Self, BuildError> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -45,7 +51,7 @@ impl Connector {
             .enable_http1()
             .enable_http2()
             .wrap_connector(tcp);
-        Ok(Self { https, timeout })
+        Ok(Self { https, timeout, connections: Connections::new(connections) })
     }
 }
 
@@ -72,7 +78,7 @@ pub(super) fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, BuildError> {
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = Open<MaybeHttpsStream<TokioIo<TcpStream>>>;
     type Error = Box<dyn std::error::Error + Send + Sync>;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
@@ -82,12 +88,14 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.https.call(uri);
-        let timeout = self.timeout;
+        let (timeout, connections) = (self.timeout, self.connections.clone());
         Box::pin(async move {
-            tokio::time::timeout(timeout, connecting).await.unwrap_or_else(|_| {
+            let leave = connections.leave().await?;
+            let stream = tokio::time::timeout(timeout, connecting).await.unwrap_or_else(|_| {
                 let text = format!("no connection within {} ms", timeout.as_millis());
                 Err(io::Error::new(io::ErrorKind::TimedOut, text).into())
-            })
+            })?;
+            Ok(Open::new(stream, leave))
         })
     }
 }

@@ -10,6 +10,7 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::connect::Connector;
+use super::connections::ConnectionOptions;
 use super::credential::{Applicable, AwsCredentials, Secret};
 use super::fault;
 use super::incoming::Incoming;
@@ -45,6 +46,8 @@ pub struct EndpointOptions {
     pub ca_file: Option<PathBuf>,
     /// How long an unused connection is kept. Shorter than what upstreams keep theirs, or calls run into closing ones.
     pub pool_idle: Duration,
+    /// How many connections there may be.
+    pub connections: ConnectionOptions,
 }
 
 impl EndpointOptions {
@@ -59,6 +62,7 @@ impl EndpointOptions {
             connect_timeout: Duration::from_secs(10),
             ca_file: None,
             pool_idle: Duration::from_secs(60),
+            connections: ConnectionOptions::default(),
         }
     }
 }
@@ -119,7 +123,12 @@ impl Endpoint {
         let aws = options.aws.filter(|aws| !aws.is_empty());
         let aws = aws.map(AwsCredentials::checked).transpose().map_err(|_| BuildError::Secret)?;
         // HTTP/2 comes only with TLS: without, each call has a connection to itself.
-        let lanes = Lanes::new(if scheme == Scheme::HTTPS { LANES } else { 1 });
+        let lanes = if scheme == Scheme::HTTPS { LANES } else { 1 };
+        let lanes = match options.connections.limit.and_then(|limit| usize::try_from(limit).ok()) {
+            None => Lanes::new(lanes),
+            // A connection that lies idle in one pool must not be missing in another.
+            Some(limit) => Lanes::shared(lanes.min(limit)),
+        };
         let mut headers = options.headers;
         for (_, value) in &mut headers {
             value.set_sensitive(true);
@@ -133,7 +142,7 @@ impl Endpoint {
             secret,
             aws,
             headers,
-            connector: Connector::new(options.ca_file.as_deref(), options.connect_timeout)?,
+            connector: Connector::new(options.ca_file.as_deref(), options.connect_timeout, options.connections)?,
             pool_idle: options.pool_idle,
             lanes,
         })
@@ -146,6 +155,7 @@ impl Endpoint {
     /// - `Cause::Plugin`: the request breaks a rule of [`Outgoing`].
     /// - `Cause::Authentication`: it has to be signed, and there is nothing to sign it with.
     /// - `Cause::Connection`, `Cause::Timeout`: no connection, or it ended before an answer came. Retryable.
+    /// - `Cause::Overloaded`: there are as many connections as there may be.
     /// - `Cause::BadAnswer`: a head that is not HTTP or too large, or a redirect, which is never followed.
     pub async fn send(&self, outgoing: Outgoing) -> Result<Incoming, Error> {
         let has_condition = outgoing.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("if-none-match"));

@@ -8,8 +8,12 @@ use std::time::Duration;
 use hyper::StatusCode;
 use hyper_util::client::legacy;
 
+use super::connections::Full;
 use super::encoding::DecodeError;
 use crate::error::{Cause, Error};
+
+/// How long a client is told to wait for a connection when all are in use.
+const WHEN_FULL: Duration = Duration::from_secs(1);
 
 /// A plugin's request that cannot be sent. The reason goes to the log.
 pub(super) fn request_refused(reason: impl Into<String>) -> Error {
@@ -32,6 +36,11 @@ pub(super) fn before_answer(provider: &str, error: &legacy::Error) -> Error {
     let timed_out = causes(error)
         .filter_map(<dyn StdError>::downcast_ref::<io::Error>)
         .any(|error| error.kind() == io::ErrorKind::TimedOut);
+    if causes(error).any(<dyn StdError>::is::<Full>) {
+        let text = format!("The upstream of provider `{provider}` has as many connections as it may have.");
+        let error = Error::new(Cause::Overloaded, text).with_code("target_full").with_detail(detail);
+        return Error { retry_after: Some(WHEN_FULL), ..error };
+    }
     let failure = if error.is_connect() && timed_out {
         let text = format!("The upstream of provider `{provider}` could not be reached in time.");
         Error::new(Cause::Timeout, text).retryable(None)

@@ -33,8 +33,16 @@ impl Lanes {
     /// At most `count` lanes for each thread, of which those are made that are needed. One is enough for HTTP/1.
     pub(super) fn new(count: usize) -> Self {
         // One more than there are cores: beside the threads that serve there is one that asks for models.
-        let threads = std::thread::available_parallelism().map_or(1, NonZero::get) + 1;
-        Self((0..threads).map(|_| (0..count.max(1)).map(|_| Lane::default()).collect()).collect())
+        Self::of(std::thread::available_parallelism().map_or(1, NonZero::get) + 1, count)
+    }
+
+    /// The same lanes for all threads: their connections are few, and have to do for every call.
+    pub(super) fn shared(count: usize) -> Self {
+        Self::of(1, count)
+    }
+
+    fn of(sets: usize, count: usize) -> Self {
+        Self((0..sets).map(|_| (0..count.max(1)).map(|_| Lane::default()).collect()).collect())
     }
 
     /// A place in the first lane of this thread that has one, so that few connections are kept busy rather than many
@@ -83,10 +91,11 @@ mod tests {
 
     use hyper_util::rt::TokioExecutor;
 
+    use super::super::connections::ConnectionOptions;
     use super::*;
 
     fn client() -> Client {
-        let connector = Connector::new(None, Duration::from_secs(1)).unwrap();
+        let connector = Connector::new(None, Duration::from_secs(1), ConnectionOptions::default()).unwrap();
         legacy::Client::builder(TokioExecutor::new()).build(connector)
     }
 

@@ -9,6 +9,7 @@
 //! call at the upstream at once.
 
 mod connect;
+mod connections;
 mod credential;
 mod encoding;
 mod endpoint;
@@ -28,6 +29,7 @@ mod sigv4;
 mod tests;
 mod waits;
 
+pub use connections::ConnectionOptions;
 pub use credential::{AwsCredentials, Credential, Secret};
 pub use encoding::{DecodeError, Encoding, decode_all};
 pub use endpoint::{BuildError as EndpointBuildError, Endpoint, EndpointOptions};

@@ -23,7 +23,7 @@ fn every_key_can_be_set_for_all_providers() {
             probes: 2,
             strict: true,
         },
-        concurrency: Concurrency { limit: Some(100), queue: 0, queue_timeout: SECOND / 2 },
+        concurrency: Concurrency { limit: Some(100), connections: Some(7), queue: 0, queue_timeout: SECOND / 2 },
         cooldown: Cooldown { default: SECOND, max: 3_600 * SECOND },
         figures: Figures { decay: 5 * SECOND, window: 30 * SECOND },
         health_checks: HealthChecks {

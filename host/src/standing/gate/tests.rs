@@ -5,7 +5,8 @@ use tokio::task::{JoinHandle, yield_now};
 use super::*;
 
 fn gate(limit: Option<u32>, queue: u32) -> Arc<Gate> {
-    Arc::new(Gate::new(config::Concurrency { limit, queue, queue_timeout: Duration::from_secs(2) }))
+    let queue_timeout = Duration::from_secs(2);
+    Arc::new(Gate::new(config::Concurrency { limit, queue, queue_timeout, ..config::Concurrency::default() }))
 }
 
 fn counts(gate: &Gate) -> (u32, u32) {

@@ -1,4 +1,4 @@
-//! The figures of what comes in, and of what is turned away before it becomes a request to anybody.
+//! The figures of connections in both directions, and of what is turned away before it becomes a request to anybody.
 
 use prometheus::{IntCounter, IntGauge};
 
@@ -23,6 +23,22 @@ impl Connections {
     /// Counts a connection for which there is no room.
     pub fn count_turned_away(&self) {
         self.shed.count();
+    }
+}
+
+/// The count of the connections to the upstreams of one provider.
+#[derive(Debug, Clone)]
+pub struct UpstreamConnections(IntGauge);
+
+impl UpstreamConnections {
+    pub(super) fn new(open: IntGauge) -> Self {
+        Self(open)
+    }
+
+    /// Counts a connection for as long as what is returned is there.
+    pub fn open(&self) -> OpenConnection {
+        self.0.inc();
+        OpenConnection(self.0.clone())
     }
 }
 

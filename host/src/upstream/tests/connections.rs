@@ -143,3 +143,39 @@ async fn idle_connections_are_closed_after_their_time() {
     assert_eq!(upstream.connection_of_request().await, 0);
     assert_eq!(upstream.seen().await, Seen::Closed(0));
 }
+
+#[tokio::test]
+async fn there_are_no_more_connections_than_there_may_be_and_who_waits_gets_the_first_that_is_free() {
+    let go = std::sync::Arc::new(tokio::sync::Notify::new());
+    let held = vec![Step::Receive, Step::Wait(go.clone()), answer("held"), Step::Receive, answer("after")];
+    let mut upstream = Upstream::start(vec![held, vec![]]).await;
+    let connections = ConnectionOptions { limit: Some(1), patience: SOON, counted: None };
+    let endpoint = Endpoint::new(EndpointOptions { connections, ..upstream.options() }).unwrap();
+    let endpoint = std::sync::Arc::new(endpoint);
+    let other = std::sync::Arc::clone(&endpoint);
+    let first = tokio::spawn(async move { call(&other).await });
+    assert_eq!(upstream.connection_of_request().await, 0);
+    let other = std::sync::Arc::clone(&endpoint);
+    let second = tokio::spawn(async move { call(&other).await });
+    tokio::task::yield_now().await;
+    go.notify_one();
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), ("held".to_owned(), "after".to_owned()));
+    assert_eq!(upstream.connection_of_request().await, 0, "on the same connection");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_connection_in_vain_is_told_that_all_are_in_use() {
+    let mut upstream = Upstream::start(vec![vec![Step::Receive, Step::AwaitClose], vec![]]).await;
+    let connections = ConnectionOptions { limit: Some(1), patience: Duration::from_millis(20), counted: None };
+    let endpoint = Endpoint::new(EndpointOptions { connections, ..upstream.options() }).unwrap();
+    let endpoint = std::sync::Arc::new(endpoint);
+    let other = std::sync::Arc::clone(&endpoint);
+    let first = tokio::spawn(async move { other.send(request()).await.map(drop) });
+    assert_eq!(upstream.connection_of_request().await, 0);
+    let error = tokio::time::timeout(SOON, endpoint.send(request())).await.unwrap().unwrap_err();
+    assert_eq!((error.cause, error.code.as_deref()), (Cause::Overloaded, Some("target_full")));
+    assert!(error.retry_after.is_some() && !error.retryable);
+    first.abort();
+    // The place is free again with the connection.
+    assert_eq!(upstream.seen().await, Seen::Closed(0));
+}
