@@ -1,6 +1,7 @@
 //! The `weir` binary: see `weir --help`.
 
 mod cli;
+mod headroom;
 mod memory;
 mod serve;
 

@@ -3,18 +3,22 @@
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::memory;
+use crate::{headroom, memory};
 use weir::api::{Api, Listener};
 use weir::config::{self, Config, Source, Watcher};
 use weir::pipeline::Gateway;
 use weir::server::{self, Options, Tls, Workers};
 use weir::telemetry::{self, Metrics};
+
+/// How long operators' requests may go on when those of clients have ended.
+const ADMINISTRATION_DRAIN: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT, then drains.
 pub(crate) fn run(source: Source) -> anyhow::Result<()> {
@@ -23,7 +27,7 @@ pub(crate) fn run(source: Source) -> anyhow::Result<()> {
     // What serves has threads of its own: this one accepts, reloads and asks for models.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let served = runtime.block_on(serve(source, config));
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    runtime.shutdown_timeout(Duration::from_secs(1));
     log.flush();
     served
 }
@@ -44,21 +48,24 @@ async fn serve(source: Source, config: Config) -> anyhow::Result<()> {
     let stop = stop_signal()?;
     announce(&listener, "listening", tls.is_some())?;
     greet(&gateway, &listener, tls.is_some())?;
+    headroom::watch(&gateway);
+    let api = Api::new(Arc::clone(&gateway), Listener::Public);
+    let (end, ended) = watch::channel(false);
     let admin = match admin_listener {
         None => None,
         Some(listener) => {
             announce(&listener, "listening for administration", false)?;
-            let api = Api::new(Arc::clone(&gateway), Listener::Administration);
+            let api = api.beside(Listener::Administration);
             let counted = Some(gateway.metrics().connections("administration"));
-            let options = Options { tls: None, counted, ..options.clone() };
-            Some(tokio::spawn(server::serve(listener, options, api, stopped(stop.clone()))))
+            let options = Options { tls: None, counted, drain: ADMINISTRATION_DRAIN, ..options.clone() };
+            Some(tokio::spawn(server::serve(listener, options, api, stopped(ended))))
         }
     };
-    tokio::spawn(announce_drain(Arc::clone(&gateway), stop.clone()));
     tokio::spawn(keep_reloading(Arc::clone(&gateway), watcher, hangup, tls));
     let options = Options { counted: Some(gateway.metrics().connections("public")), ..options };
-    let api = Api::new(gateway, Listener::Public);
-    let drained = server::serve(listener, options, api, stopped(stop)).await;
+    let drained = server::serve(listener, options, api, draining(gateway, stop)).await;
+    // Whoever looks on can do so to the end.
+    let _ = end.send(true);
     if let Some(admin) = admin {
         admin.await?;
     }
@@ -137,8 +144,8 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Has the gateway say that it drains as soon as it is asked to stop.
-async fn announce_drain(gateway: Arc<Gateway>, stop: watch::Receiver<bool>) {
+/// Waits until the process is asked to stop, and has the gateway say so before anything is done about it.
+async fn draining(gateway: Arc<Gateway>, stop: watch::Receiver<bool>) {
     stopped(stop).await;
     gateway.drain();
 }

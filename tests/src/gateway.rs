@@ -85,6 +85,14 @@ impl Gateway {
         Client::new(self.address)
     }
 
+    /// A client without a key on the listener for the administration, if it has one of its own.
+    pub async fn administration(&self) -> Client {
+        let is_other = |line: &Value| line["message"] == "listening for administration";
+        let line = self.log.wait_for("the listener for the administration", is_other).await;
+        let address = line["address"].as_str().and_then(|address| address.parse().ok());
+        Client::new(address.expect("the log has an address"))
+    }
+
     /// A bare TCP connection.
     pub async fn raw(&self) -> Raw {
         Raw::connect(self.address).await

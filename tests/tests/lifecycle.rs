@@ -1,7 +1,9 @@
 //! Start, reload and end of the process.
 
 use serde_json::json;
-use weir_tests::{Config, Dialect, Gate, Gateway, Provider, Script, Signal, Step, Upstream, chat, reply, run};
+use weir_tests::{
+    ADMIN_KEY, Config, Dialect, Gate, Gateway, Provider, Script, Signal, Step, Upstream, chat, reply, run,
+};
 
 /// A stream that waits at a gate in its middle.
 fn gated(dialect: Dialect, gate: &Gate) -> Script {
@@ -23,8 +25,21 @@ async fn a_stream_in_flight_ends_well_after_sigterm_and_then_the_process_ends() 
         let gateway = Gateway::start(&Config::of(dialect, &upstream)).await;
         let mut streaming = gateway.client().open_stream(&chat::stream("x")).await;
         streaming.read_until("the first words").await;
+        let mut idle = gateway.raw().await;
+        idle.send("GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        idle.read_answer().await;
         gateway.signal(Signal::TERM);
-        until(async || tokio::net::TcpStream::connect(gateway.address()).await.is_err()).await;
+        assert_eq!(idle.read_to_end().await, "", "the drain has begun");
+        // Whoever asks anew from now on is told, and given no work.
+        let probe = gateway.anonymous();
+        assert_eq!(probe.get("/ready").await.json()["status"], "draining");
+        let health = probe.get("/health").await;
+        assert_eq!((health.status.as_u16(), &health.json()["components"]["api_server"]), (200, &json!("draining")));
+        let refused = gateway.client().chat(&chat::request("x")).await;
+        assert_eq!(refused.header("retry-after"), Some("1"));
+        assert_eq!(refused.error(503).code.as_deref(), Some("draining"));
+        assert_eq!(gateway.metrics().await.sum("weir_shed_total", &[("reason", "draining")]), 1.0);
+        assert_eq!(upstream.requests().len(), 1);
         assert!(gateway.is_running(), "a request is in flight");
         gate.open();
         let transcript = streaming.transcript().await;
@@ -32,6 +47,25 @@ async fn a_stream_in_flight_ends_well_after_sigterm_and_then_the_process_ends() 
         assert_eq!(transcript.content(), "the first words and the last");
         assert!(gateway.ended().await.success());
     }
+}
+
+#[tokio::test]
+async fn the_listener_for_the_administration_is_there_to_the_end_of_the_drain() {
+    let (dialect, gate) = (Dialect::OpenAi, Gate::new());
+    let upstream = Upstream::always(gated(dialect, &gate)).await;
+    let gateway = Gateway::start(&Config::of(dialect, &upstream).set("/admin_listen", json!("127.0.0.1:0"))).await;
+    let mut streaming = gateway.client().open_stream(&chat::stream("x")).await;
+    streaming.read_until("the first words").await;
+    let operator = gateway.administration().await.with_key(ADMIN_KEY);
+    gateway.signal(Signal::TERM);
+    until(async || operator.get("/ready").await.status == 503).await;
+    let status = operator.get("/status").await.json();
+    assert_eq!((&status["draining"], &status["requests_in_flight"]), (&json!(true), &json!(1)));
+    assert_eq!(operator.get("/metrics").await.status, 200);
+    assert_eq!(operator.chat(&chat::request("x")).await.error(503).code.as_deref(), Some("draining"));
+    gate.open();
+    streaming.transcript().await.assert_complete();
+    assert!(gateway.ended().await.success());
 }
 
 #[tokio::test]

@@ -139,9 +139,7 @@ async fn with_a_listener_of_its_own_the_administration_is_there_alone_and_health
     let (upstream, _switch) = switched().await;
     let config = Config::new().provider(provider(&upstream)).set("/admin_listen", json!("127.0.0.1:0"));
     let gateway = Gateway::start(&config).await;
-    let is_other = |line: &Value| line["message"] == "listening for administration";
-    let line = gateway.log().wait_for("the listener for the administration", is_other).await;
-    let other = Client::new(line["address"].as_str().unwrap().parse().unwrap());
+    let other = gateway.administration().await;
     for (method, path) in [("GET", "/providers"), ("GET", "/status"), ("GET", "/status/openai"), ("POST", "/check")] {
         gateway.admin().send(method, path, &[], "").await.error(404);
         other.send(method, path, &[], "").await.error(401);
@@ -308,6 +306,9 @@ async fn a_stream_keeps_its_place_until_it_ends_or_its_client_leaves() {
     assert_eq!(refused.error(503).code.as_deref(), Some("overloaded"));
     assert_eq!(refused.header("retry-after"), Some("1"));
     assert_eq!(json_of(&gateway.client(), "/status").await["requests_in_flight"], 2);
+    for path in ["/health", "/ready", "/providers"] {
+        json_of(&gateway.client(), path).await;
+    }
     assert_eq!(gateway.metrics().await.sum("weir_shed_total", &[("reason", "requests")]), 1.0);
 
     let has_room = |status: &Value| status["requests_in_flight"] == 1;
@@ -317,6 +318,69 @@ async fn a_stream_keeps_its_place_until_it_ends_or_its_client_leaves() {
     gate.open();
     streams.remove(0).transcript().await.assert_complete();
     until(&gateway.client(), "/status", "the stream has ended", |status| status["requests_in_flight"] == 0).await;
+}
+
+#[tokio::test]
+async fn at_the_limit_of_connections_work_is_refused_and_probes_are_answered() {
+    let (upstream, _switch) = switched().await;
+    let config = Config::new().provider(provider(&upstream)).set("/limits/connections", json!(2));
+    let gateway = Gateway::start(&config).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut one = gateway.raw().await;
+        one.send("GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        one.read_answer().await;
+        held.push(one);
+    }
+    // Large enough that it is still on its way when the answer is there.
+    for text in ["x", &"x".repeat(1 << 20)] {
+        let refused = gateway.client().chat(&chat::request(text)).await;
+        assert_eq!((refused.header("retry-after"), refused.header("connection")), (Some("1"), Some("close")));
+        assert_eq!(refused.error(503).code.as_deref(), Some("overloaded"));
+    }
+    for path in ["/health", "/ready"] {
+        json_of(&gateway.anonymous(), path).await;
+    }
+    // The metrics are asked for on one connection too many as well.
+    assert_eq!(gateway.metrics().await.sum("weir_shed_total", &[("reason", "connections")]), 5.0);
+    assert_eq!(upstream.requests().len(), 0);
+    drop(held);
+    let served = async { while gateway.client().chat(&chat::request("x")).await.status != 200 {} };
+    bounded("there is room again", served).await;
+}
+
+#[tokio::test]
+async fn short_of_memory_new_requests_are_refused_while_others_run_and_served_when_there_is_some_again() {
+    let gate = Gate::new();
+    let mut open: Script = reply::open_stream(&DIALECT.opening());
+    open.push(Step::Chunk(DIALECT.piece("words").into()));
+    open.push(Step::Wait(gate.clone()));
+    open.extend(DIALECT.closing().into_iter().map(|event| Step::Chunk(event.into())));
+    open.push(Step::LastChunk);
+    let upstream = Upstream::choosing(move |number, request| {
+        if request.wants_stream() { open.clone() } else { DIALECT.answering("good")(number, request) }
+    })
+    .await;
+    let config = Config::new().provider(provider(&upstream)).set("/limits/memory_bytes", json!("1MiB"));
+    let gateway = Gateway::start(&config).await;
+    gateway.log().wait_for("a warning", |line| line["message"].to_string().contains("more memory")).await;
+    // While nothing is in flight, nobody is turned away: it would help nobody.
+    assert_eq!(gateway.client().chat(&chat::request("x")).await.content(), "good");
+    let mut stream = gateway.client().open_stream(&chat::stream("x")).await;
+    stream.read_until("words").await;
+    let refused = gateway.client().chat(&chat::request("x")).await;
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(refused.error(503).code.as_deref(), Some("overloaded"));
+    for path in ["/health", "/ready"] {
+        json_of(&gateway.anonymous(), path).await;
+    }
+    assert_eq!(gateway.metrics().await.sum("weir_shed_total", &[("reason", "memory")]), 1.0);
+
+    gateway.replace_config(&config.set("/limits/memory_bytes", json!("100GiB")).text());
+    let served = async { while gateway.client().chat(&chat::request("x")).await.status != 200 {} };
+    bounded("there is memory again", served).await;
+    gate.open();
+    stream.transcript().await.assert_complete();
 }
 
 #[tokio::test]

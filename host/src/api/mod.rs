@@ -13,6 +13,7 @@ mod status;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, HeaderValue};
@@ -23,8 +24,11 @@ use self::operations::Offer;
 use self::reply::{Reply, ReplyBody};
 use crate::error::{Cause, Error};
 use crate::pipeline::{Account, Gateway, Snapshot};
-use crate::server::{Handler, Peer};
+use crate::server::{Handler, Peer, TurnedAway};
 use crate::telemetry::Shed;
+
+/// How soon a client may come again that was turned away.
+const AFTER_REFUSAL: Duration = Duration::from_secs(1);
 
 /// Which of the two listeners a request came in by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +44,15 @@ pub struct Api {
     gateway: Arc<Gateway>,
     listener: Listener,
     in_flight: Arc<AtomicUsize>,
-    shed: Shed,
+    shed: ShedFor,
+}
+
+/// What is turned away, by its reason. Connections are counted where they come in.
+#[derive(Clone)]
+struct ShedFor {
+    requests: Shed,
+    memory: Shed,
+    draining: Shed,
 }
 
 /// What a path and a method stand for.
@@ -67,8 +79,15 @@ enum Route {
 impl Api {
     /// The API of this gateway as this listener offers it.
     pub fn new(gateway: Arc<Gateway>, listener: Listener) -> Self {
-        let shed = gateway.metrics().shed("requests");
+        let shed = |reason| gateway.metrics().shed(reason);
+        let shed = ShedFor { requests: shed("requests"), memory: shed("memory"), draining: shed("draining") };
         Self { gateway, listener, in_flight: Arc::default(), shed }
+    }
+
+    /// The same API as another listener offers it. Requests in flight are counted together.
+    pub fn beside(&self, listener: Listener) -> Self {
+        let (gateway, in_flight) = (Arc::clone(&self.gateway), Arc::clone(&self.in_flight));
+        Self { gateway, listener, in_flight, shed: self.shed.clone() }
     }
 
     /// Answers a request, whatever it is.
@@ -77,7 +96,7 @@ impl Api {
             return Reply::error(&Error::from(refusal));
         }
         match self.route(&request, snapshot) {
-            Ok(Route::Operation(offer)) => self.operation(offer, request, snapshot, id).await,
+            Ok(Route::Operation(offer)) => self.operation(offer, request, &peer, snapshot, id).await,
             Ok(route) => match self.admit(&route, &request, snapshot) {
                 Ok(()) => self.other(route, request, snapshot).await,
                 Err(error) => Reply::error(&error),
@@ -93,6 +112,7 @@ impl Api {
         &self,
         offer: &'static Offer,
         request: Request<Incoming>,
+        peer: &Peer,
         snapshot: &Snapshot,
         id: &Arc<str>,
     ) -> Reply {
@@ -108,12 +128,9 @@ impl Api {
         if let Some(key) = key {
             account.set_key(&key.name);
         }
-        let Some(place) = self.take_place(snapshot.config().limits.requests_in_flight) else {
-            self.shed.count();
-            let message = "The gateway has too many requests in flight. Try again later.";
-            let error = Error::new(Cause::Overloaded, message).with_code("overloaded");
-            let error = error.retryable(Some(std::time::Duration::from_secs(1)));
-            return Reply::failed(offer.shape, error, account);
+        let place = match self.room(peer, snapshot.config().limits.requests_in_flight) {
+            Ok(place) => place,
+            Err(error) => return Reply::failed(offer.shape, error, account),
         };
         // A stream is in flight until its last byte.
         operations::answer(offer, request, snapshot, id, key, account).await.holding(place)
@@ -195,11 +212,29 @@ impl Api {
         if allowed.split(", ").any(|allowed| allowed == method) { Ok(route) } else { Err(allowed) }
     }
 
-    /// A place among the requests in flight, given back when dropped.
-    fn take_place(&self, limit: usize) -> Option<Place> {
+    /// A place among the requests in flight, if the gateway has room for one more.
+    fn room(&self, peer: &Peer, limit: usize) -> Result<Place, Error> {
+        // The listener for the administration stays as it is until everything else has ended.
+        let is_last = self.listener == Listener::Administration && self.gateway.is_draining();
+        if is_last || peer.turned_away == Some(TurnedAway::Draining) {
+            self.shed.draining.count();
+            return Err(draining());
+        }
+        if peer.turned_away == Some(TurnedAway::Full) {
+            return Err(overloaded("too many connections"));
+        }
         let taken = self.in_flight.fetch_add(1, Ordering::Relaxed);
         let place = Place(Arc::clone(&self.in_flight));
-        (taken < limit).then_some(place)
+        if taken >= limit {
+            self.shed.requests.count();
+            return Err(overloaded("too many requests in flight"));
+        }
+        // While nothing is in flight, it is not requests that hold the memory.
+        if taken > 0 && self.gateway.is_short_of_memory() {
+            self.shed.memory.count();
+            return Err(overloaded("no memory for more requests"));
+        }
+        Ok(place)
     }
 }
 
@@ -222,13 +257,25 @@ impl Handler for Api {
     }
 }
 
-/// A place among the requests in flight.
+/// A place among the requests in flight, given back when dropped.
 struct Place(Arc<AtomicUsize>);
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// The gateway is at one of its limits.
+fn overloaded(what: &str) -> Error {
+    let message = format!("The gateway has {what}. Try again later.");
+    Error::new(Cause::Overloaded, message).with_code("overloaded").retryable(Some(AFTER_REFUSAL))
+}
+
+/// The gateway only ends what it has begun.
+fn draining() -> Error {
+    let message = "The gateway is about to stop and takes no new requests. Try again, and it will be another one.";
+    Error::new(Cause::Overloaded, message).with_code("draining").retryable(Some(AFTER_REFUSAL))
 }
 
 /// Nothing is kept, so there is nothing to get, to cancel or to delete.

@@ -22,6 +22,8 @@ pub struct Limits {
     pub streams_per_connection: usize,
     /// The most requests in flight at once. Default 10 000. Past it: 503.
     pub requests_in_flight: usize,
+    /// The most memory that the process may hold, in bytes, before new requests are turned away with 503. Default none.
+    pub memory_bytes: Option<usize>,
 }
 
 impl Default for Limits {
@@ -35,6 +37,7 @@ impl Default for Limits {
             connections: 10_000,
             streams_per_connection: 250,
             requests_in_flight: 10_000,
+            memory_bytes: None,
         }
     }
 }
@@ -51,6 +54,7 @@ impl Limits {
             connections: fields.or("connections", count, base.connections),
             streams_per_connection: fields.or("streams_per_connection", count, base.streams_per_connection),
             requests_in_flight: fields.or("requests_in_flight", count, base.requests_in_flight),
+            memory_bytes: fields.get("memory_bytes", size),
         }
     }
 }

@@ -32,6 +32,7 @@ pub struct Gateway {
     plugins: ArcSwap<Vec<PluginState>>,
     config_error: ArcSwap<Option<String>>,
     is_draining: AtomicBool,
+    is_short_of_memory: AtomicBool,
 }
 
 /// Why the gateway does not start.
@@ -73,6 +74,7 @@ impl Gateway {
             library: Mutex::new(library),
             config_error: ArcSwap::default(),
             is_draining: AtomicBool::new(false),
+            is_short_of_memory: AtomicBool::new(false),
             metrics,
             source,
         });
@@ -116,6 +118,21 @@ impl Gateway {
     /// Whether it only ends what is in flight.
     pub fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the process holds more memory than `limits.memory_bytes` allows.
+    pub fn set_short_of_memory(&self, is_short: bool) {
+        if self.is_short_of_memory.swap(is_short, Ordering::Relaxed) != is_short {
+            match is_short {
+                true => tracing::warn!("the process holds more memory than it may: new requests are turned away"),
+                false => tracing::info!("there is memory for new requests again"),
+            }
+        }
+    }
+
+    /// Whether it does.
+    pub fn is_short_of_memory(&self) -> bool {
+        self.is_short_of_memory.load(Ordering::Relaxed)
     }
 
     /// Reads configuration and plugins anew and swaps in what is good.

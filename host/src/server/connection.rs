@@ -30,7 +30,7 @@ use super::deadline::Deadline;
 use super::exchange::Exchanges;
 use super::framing::{HeadLimits, Version};
 use super::guarded::{Guarded, Limits};
-use super::{Handler, Options, Peer};
+use super::{Handler, Options, Peer, TurnedAway};
 
 /// How long a connection that was told to end may stay without a request.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ const RESET_STREAMS: usize = 64;
 
 /// What all connections of a server share.
 pub(super) struct Shared<H> {
-    handler: H,
+    handler: Arc<H>,
     tls: Option<TlsAcceptor>,
     http1: http1::Builder,
     http2: http2::Builder<Streams>,
@@ -59,12 +59,14 @@ pub(super) struct Shared<H> {
     handshake_timeout: Duration,
     keep_alive: Duration,
     /// Tells the connections that the server drains.
-    pub drain: Drain,
+    pub(super) drain: Drain,
+    /// Why they get no work, if they do not. Each of them is then for one request.
+    turned_away: Option<TurnedAway>,
 }
 
 impl<H: Handler> Shared<H> {
     /// What connections need, from what was configured.
-    pub(super) fn new(options: &Options, handler: H) -> Self {
+    pub(super) fn new(options: &Options, handler: Arc<H>, turned_away: Option<TurnedAway>) -> Self {
         let mut http1 = http1::Builder::new();
         // A client that closes its side has left; and times are limited in front of hyper, not in it.
         http1.half_close(false).header_read_timeout(None).max_buf_size(BUFFER_BYTES.max(options.header_bytes + 1));
@@ -96,6 +98,7 @@ impl<H: Handler> Shared<H> {
             handshake_timeout: options.handshake_timeout,
             keep_alive: options.keep_alive,
             drain: Drain::default(),
+            turned_away,
         }
     }
 
@@ -174,9 +177,10 @@ impl<H: Handler> hyper::service::Service<Request<Incoming>> for Service<H> {
         let exchange = requests.exchanges.begin();
         let refusal = requests.exchanges.take_refusal();
         Box::pin(async move {
-            let peer = Peer { address: requests.address, tls: requests.shared.has_tls(), refusal };
+            let (tls, turned_away) = (requests.shared.has_tls(), requests.shared.turned_away);
+            let peer = Peer { address: requests.address, tls, refusal, turned_away };
             let mut response = requests.shared.handler.call(request, peer).await;
-            if exchange.is_broken() {
+            if exchange.is_broken() || turned_away.is_some() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok(response.map(|body| Answer::new(body, exchange, requests.piece_bytes)))

@@ -32,7 +32,6 @@ use futures_util::FutureExt;
 use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -42,7 +41,6 @@ use self::connection::Shared;
 pub use self::refusal::Refusal;
 pub use self::tls::{Tls, TlsError};
 pub use self::workers::Workers;
-use crate::error::{Cause, Error};
 use crate::telemetry::Connections as Counted;
 
 /// How a server treats its connections. All limits are per connection where nothing else is said.
@@ -58,7 +56,7 @@ pub struct Options {
     pub header_bytes: usize,
     /// The most header lines of an HTTP/1 request; more is answered with 431.
     pub headers: usize,
-    /// The most connections at a time. Those beyond get a 503 at once (with TLS: are closed), so that a client can go
+    /// The most connections at a time. Those beyond are turned away at once (with TLS: closed), so that a client can go
     /// elsewhere instead of waiting in a queue that nobody sees.
     pub connections: usize,
     /// The most requests at a time on one HTTP/2 connection.
@@ -125,6 +123,17 @@ pub struct Peer {
     pub tls: bool,
     /// Why the request cannot be taken for one.
     pub refusal: Option<Refusal>,
+    /// Why the request is to be given no work, if so. It may still be told how things stand.
+    pub turned_away: Option<TurnedAway>,
+}
+
+/// Why a connection is one too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// There are as many as there may be.
+    Full,
+    /// It was opened while the server drains.
+    Draining,
 }
 
 /// How a server came to its end.
@@ -154,45 +163,39 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Serves until `shutdown` is ready; then accepts nothing more, lets the requests in flight end, tells the clients to
-/// open no more on their connections, and cuts off what is left after [`Options::drain`].
+/// Serves until `shutdown` is ready; then lets the requests in flight end, tells the clients to open no more on their
+/// connections, and cuts off what is left after [`Options::drain`]. Until then, as when there are too many connections,
+/// whoever connects anew is [turned away](Peer::turned_away) by the handler: a load balancer has to hear that it is to
+/// go elsewhere, and those who watch over the process that it is alive.
 ///
-/// Must be called within a tokio runtime; every connection is a task of its own, on one of [`Options::workers`]. Several calls, each with a
-/// listener of its own, share nothing but the clones of their options.
+/// Must be called within a tokio runtime; every connection is a task of its own, on one of [`Options::workers`]. Several
+/// calls, each with a listener of its own, share nothing but the clones of their options.
 pub async fn serve<H: Handler>(
     listener: TcpListener,
     options: Options,
     handler: H,
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
-    let shared = Arc::new(Shared::new(&options, handler));
-    let mut connections = Connections {
-        open: JoinSet::new(),
-        turned_away: JoinSet::new(),
-        limit: options.connections,
-        workers: options.workers,
-        counted: options.counted,
-    };
+    let drain = options.drain;
+    let mut connections = Connections::new(options, handler);
     let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
             biased;
             () = &mut shutdown => break,
             Some(ended) = connections.open.join_next() => report_panic(ended),
-            Some(_) = connections.turned_away.join_next() => {}
+            Some(ended) = connections.turned_away.join_next() => report_panic(ended),
             accepted = listener.accept() => match accepted {
-                Ok((socket, address)) => connections.take(socket, address, &shared),
+                Ok((socket, address)) => connections.take(socket, address),
                 Err(error) => recover(error).await,
             },
         }
     }
     // Clients whose connections wait to be accepted believe that they are connected.
     while let Some(Ok((socket, address))) = listener.accept().now_or_never() {
-        connections.take(socket, address, &shared);
+        connections.take(socket, address);
     }
-    drop(listener);
-    shared.drain.begin();
-    connections.drain(options.drain).await
+    connections.drain(drain, listener).await
 }
 
 /// Waits where accepting again at once would fail again at once.
@@ -210,59 +213,112 @@ async fn recover(error: io::Error) {
 }
 
 /// The tasks of a server.
-struct Connections {
+struct Connections<H> {
+    shared: Arc<Shared<H>>,
     open: JoinSet<()>,
+    /// What those share that are one too many, and how many of them there are.
+    full: Arc<Shared<H>>,
+    draining: Arc<Shared<H>>,
     turned_away: JoinSet<()>,
     limit: usize,
     workers: Workers,
     counted: Option<Counted>,
 }
 
-impl Connections {
-    /// The most connections at a time that are told why they cannot be served.
+impl<H: Handler> Connections<H> {
+    /// The most connections at a time that are told why they get no work. Others are closed.
     const TURNED_AWAY: usize = 64;
 
+    /// How long a client may take to hear that.
+    const FAREWELL: Duration = Duration::from_secs(1);
+
+    fn new(options: Options, handler: H) -> Self {
+        let handler = Arc::new(handler);
+        let shared = |options: &Options, turned_away| Arc::new(Shared::new(options, Arc::clone(&handler), turned_away));
+        let brief = Options {
+            header_timeout: options.header_timeout.min(Self::FAREWELL),
+            body_timeout: options.body_timeout.min(Self::FAREWELL),
+            keep_alive: options.keep_alive.min(Self::FAREWELL),
+            ..options.clone()
+        };
+        Self {
+            shared: shared(&options, None),
+            open: JoinSet::new(),
+            full: shared(&brief, Some(TurnedAway::Full)),
+            draining: shared(&brief, Some(TurnedAway::Draining)),
+            turned_away: JoinSet::new(),
+            limit: options.connections,
+            workers: options.workers,
+            counted: options.counted,
+        }
+    }
+
     /// Serves a connection, if there is room for it.
-    fn take<H: Handler>(&mut self, socket: TcpStream, address: SocketAddr, shared: &Arc<Shared<H>>) {
-        // An answer's parts are written when they are ready and must not wait for each other.
-        let _ = socket.set_nodelay(true);
+    fn take(&mut self, socket: TcpStream, address: SocketAddr) {
         if self.open.len() < self.limit {
-            self.spawn(socket, address, Arc::clone(shared));
+            let task = self.task(socket, address, Arc::clone(&self.shared));
+            self.open.spawn_on(task, &self.workers.next());
             return;
         }
         if let Some(counted) = &self.counted {
             counted.count_turned_away();
         }
-        if !shared.has_tls() && self.turned_away.len() < Self::TURNED_AWAY {
-            // A TLS handshake is the work that an overloaded server cannot do: there the socket is just closed.
-            self.turned_away.spawn(turn_away(socket));
+        // A TLS handshake is the work that an overloaded server cannot do: there the socket is just closed.
+        if !self.shared.has_tls() {
+            self.turn_away(socket, address, Arc::clone(&self.full));
         }
     }
 
-    /// Serves a connection on the thread whose turn it is, which has to be the one that watches its socket, too.
-    fn spawn<H: Handler>(&mut self, socket: TcpStream, address: SocketAddr, shared: Arc<Shared<H>>) {
-        let Ok(socket) = socket.into_std() else { return };
-        let counted = self.counted.as_ref().map(Counted::open);
-        let serve = async move {
+    fn turn_away(&mut self, socket: TcpStream, address: SocketAddr, shared: Arc<Shared<H>>) {
+        if self.turned_away.len() < Self::TURNED_AWAY {
+            let task = self.task(socket, address, shared);
+            self.turned_away.spawn_on(task, &self.workers.next());
+        }
+    }
+
+    /// What serves a connection, to be run on one thread, which then watches its socket, too.
+    fn task(
+        &self,
+        socket: TcpStream,
+        address: SocketAddr,
+        shared: Arc<Shared<H>>,
+    ) -> impl Future<Output = ()> + Send + use<H> {
+        // An answer's parts are written when they are ready and must not wait for each other.
+        let _ = socket.set_nodelay(true);
+        let (socket, counted) = (socket.into_std(), self.counted.as_ref().map(Counted::open));
+        async move {
             let _counted = counted;
-            match TcpStream::from_std(socket) {
+            match socket.and_then(TcpStream::from_std) {
                 Ok(socket) => connection::serve(socket, address, shared).await,
                 Err(error) => warn!(%error, "cannot watch a connection"),
             }
-        };
-        self.open.spawn_on(serve, &self.workers.next());
+        }
     }
 
     /// Waits for the connections to end, for so long, and then ends them.
-    async fn drain(mut self, time: Duration) -> Drained {
-        let all_ended = async {
-            while let Some(ended) = self.open.join_next().await {
-                report_panic(ended);
+    async fn drain(mut self, time: Duration, listener: TcpListener) -> Drained {
+        self.shared.drain.begin();
+        let mut time_is_up = pin!(sleep(time));
+        while !self.open.is_empty() {
+            tokio::select! {
+                biased;
+                () = &mut time_is_up => break,
+                Some(ended) = self.open.join_next() => report_panic(ended),
+                Some(ended) = self.turned_away.join_next() => report_panic(ended),
+                accepted = listener.accept() => match accepted {
+                    Ok((socket, address)) => self.turn_away(socket, address, Arc::clone(&self.draining)),
+                    Err(error) => recover(error).await,
+                },
             }
-        };
-        let _ = timeout(time, all_ended).await;
+        }
+        drop(listener);
         let aborted = self.open.len();
         self.open.shutdown().await;
+        // Who has just asked still hears the answer.
+        self.full.drain.begin();
+        self.draining.drain.begin();
+        let heard = async { while self.turned_away.join_next().await.is_some() {} };
+        let _ = timeout(Self::FAREWELL, heard).await;
         Drained { aborted }
     }
 }
@@ -271,28 +327,4 @@ fn report_panic(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
         error!(%error, "a connection's task failed");
     }
-}
-
-/// Tells a client that there is no room for it, in HTTP/1.1, whatever it sends.
-async fn turn_away(mut socket: TcpStream) {
-    const TIME: Duration = Duration::from_secs(1);
-    let error = Error::new(Cause::Overloaded, "The gateway has too many connections. Try again later.");
-    let body = error.to_json();
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
-         retry-after: 1\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    let conversation = async {
-        let mut scratch = [0; 1024];
-        // An answer before the question would confuse some clients; closing with unread bytes would lose the answer.
-        let mut received = socket.read(&mut scratch).await?;
-        socket.write_all(answer.as_bytes()).await?;
-        socket.shutdown().await?;
-        while received > 0 {
-            received = socket.read(&mut scratch).await?;
-        }
-        io::Result::Ok(())
-    };
-    let _ = timeout(TIME, conversation).await;
 }

@@ -11,11 +11,13 @@ use hyper::StatusCode;
 use hyper::body::Frame;
 use hyper::header::CONTENT_TYPE;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
+use crate::error::Error;
 
 mod http1;
 mod http2;
@@ -67,6 +69,7 @@ impl Handler for Scripted {
             "/panic" => panic!("as asked"),
             "/endless" => Response::new(Endless(SignalOnDrop(Arc::clone(&self.0))).boxed()),
             "/large" => text(&"x".repeat(LARGE)),
+            "/turned-away" => text(&format!("{:?}", peer.turned_away)),
             "/tls" => text(if peer.tls { "yes" } else { "no" }),
             _ => match request.into_body().collect().await {
                 Ok(body) => text(&format!("{} bytes", body.to_bytes().len())),

@@ -78,7 +78,8 @@ fn cpu_seconds(stat: &str) -> Option<f64> {
     Some((user + system) / TICKS_PER_SECOND)
 }
 
-fn resident_bytes() -> Option<i64> {
+/// The resident memory of the process, in bytes.
+pub fn resident_bytes() -> Option<i64> {
     Some(status_figure("VmRSS:")? * 1024)
 }
 

@@ -8,6 +8,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lib", EVERYTHING),
     ("cli", EVERYTHING),
     ("serve", EVERYTHING),
+    ("headroom", &["memory", "pipeline", "telemetry"]),
     ("memory", &[]),
     (
         "api",
@@ -30,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const EVERYTHING: &[&str] = &[
     "cli",
     "serve",
+    "headroom",
     "memory",
     "api",
     "server",

@@ -149,20 +149,20 @@ async fn a_panic_in_the_handler_ends_its_connection_only() {
 }
 
 #[tokio::test]
-async fn connections_over_the_limit_are_told_so_and_there_is_room_again_later() {
+async fn connections_over_the_limit_are_turned_away_and_there_is_room_again_later() {
     let server = Running::start(Options { connections: 1, ..Options::default() });
     let mut first = server.connect().await;
     first.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     read_answer(&mut first).await;
 
-    let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let request = b"GET /turned-away HTTP/1.1\r\nHost: a\r\n\r\n";
     let answer = server.talk(request).await;
-    assert_eq!(statuses(&answer), [503], "{answer}");
-    assert!(answer.contains("\"type\":\"server_error\"") && answer.contains("retry-after: 1"), "{answer}");
+    assert!(answer.contains("connection: close") && answer.ends_with("Some(Full)"), "{answer}");
 
     drop(first);
+    let request = b"GET /turned-away HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let mut tries = 0;
-    while statuses(&server.talk(request).await) != [200] {
+    while !server.talk(request).await.ends_with("None") {
         tries += 1;
         assert!(tries < 1000, "there is no room again");
     }
@@ -186,7 +186,6 @@ async fn a_drain_lets_requests_in_flight_end_and_closes_the_idle_connections() {
     for mut socket in [idle, silent] {
         assert_eq!(read_to_end(&mut socket).await, "");
     }
-    assert!(TcpStream::connect(server.address).await.is_err(), "it accepts no more");
     arriving.write_all(b"\r\n").await.unwrap();
     let answer = read_to_end(&mut arriving).await;
     assert_eq!(statuses(&answer), [200], "{answer}");
@@ -194,6 +193,31 @@ async fn a_drain_lets_requests_in_flight_end_and_closes_the_idle_connections() {
     let answer = read_to_end(&mut busy).await;
     assert!(answer.contains("connection: close") && answer.ends_with("waited"), "{answer}");
     assert_eq!(server.task.await.unwrap(), Drained { aborted: 0 });
+    assert!(TcpStream::connect(server.address).await.is_err(), "it accepts no more");
+}
+
+#[tokio::test]
+async fn who_connects_during_a_drain_is_answered_once_and_turned_away() {
+    let mut server = Running::start(Options::default());
+    let mut busy = server.connect().await;
+    busy.write_all(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    server.arrival().await;
+    let late = b"GET /turned-away HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut early = server.connect().await;
+    early.write_all(late).await.unwrap();
+    assert!(read_answer(&mut early).await.ends_with("None"));
+
+    server.stop();
+    assert_eq!(read_to_end(&mut early).await, "");
+    for _ in 0..3 {
+        let answer = server.talk(late).await;
+        assert!(answer.contains("connection: close") && answer.ends_with("Some(Draining)"), "{answer}");
+    }
+    let silent = server.connect().await;
+    server.seen.release.notify_one();
+    assert!(read_to_end(&mut busy).await.ends_with("waited"));
+    assert_eq!(soon(server.task).await.unwrap(), Drained { aborted: 0 });
+    drop(silent);
 }
 
 #[tokio::test]
