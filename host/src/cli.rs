@@ -139,8 +139,9 @@ fn list(source: Source) -> anyhow::Result<()> {
         match (state.serving, state.error) {
             (Some(serving), _) => {
                 println!(
-                    "{:<16} {:<10} {:>6} KiB  {}",
+                    "{:<16} {:<9} {:<10} {:>6} KiB  {}",
                     state.name,
+                    serving.kind.label(),
                     serving.version,
                     serving.size / 1024,
                     serving.summary
@@ -175,18 +176,34 @@ fn inspect(file: &Path) -> anyhow::Result<()> {
     println!("file        {} ({} KiB)", file.display(), inspection.size / 1024);
     println!("sha256      {}", inspection.digest);
     println!("world       {}, contract {}", inspection.world, inspection.contract);
-    println!("plugin      {} {}", descriptor.name, descriptor.version);
+    println!("plugin      {} {}, {}", descriptor.name, descriptor.version, descriptor.kind().describe());
     println!("summary     {}", descriptor.summary);
-    if let Abilities::Provider(abilities) = &descriptor.abilities {
-        let operations: Vec<_> = abilities.operations.iter().map(|operation| operation.name()).collect();
-        println!("operations  {}", operations.join(", "));
-    }
+    show_abilities(&descriptor.abilities);
     println!("imports     {}", inspection.imports.join("\n            "));
     println!(
         "settings    {}",
         serde_json::to_string_pretty(&descriptor.settings_schema)?.replace('\n', "\n            ")
     );
     Ok(())
+}
+
+fn show_abilities(abilities: &Abilities) {
+    match abilities {
+        Abilities::Provider(abilities) => {
+            let operations: Vec<_> = abilities.operations.iter().map(|operation| operation.name()).collect();
+            println!("operations  {}", operations.join(", "));
+        }
+        Abilities::Policy(abilities) => {
+            let wants = [
+                (abilities.wants_text, "the text of the last user message"),
+                (abilities.wants_outcomes, "to hear how attempts ended"),
+            ];
+            let wants: Vec<_> = wants.iter().filter(|(wants, _)| *wants).map(|(_, what)| *what).collect();
+            println!("wants       {}", if wants.is_empty() { "nothing more".to_owned() } else { wants.join(", ") });
+            let then = if abilities.fail_closed { "requests are refused" } else { "the order of priority holds" };
+            println!("if it fails {then}");
+        }
+    }
 }
 
 fn sandbox(config: &Config) -> anyhow::Result<Sandbox> {

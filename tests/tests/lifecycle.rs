@@ -207,6 +207,19 @@ async fn a_configuration_that_is_wrong_is_refused_at_start_with_its_place() {
             "weir.yaml:4:5: provider `openai`",
             "no_such_setting",
         ),
+        (
+            "a policy's settings that do not fit",
+            "providers:\n  - { name: demo, models: [m] }\nmodels:\n  - name: chat\n    targets: [demo/m]\n    policy:\n      \
+             plugin: weighted\n      settings:\n        stiky: user\n",
+            "weir.yaml:11:9: model `chat`",
+            "unknown key `stiky`; did you mean `sticky`?",
+        ),
+        (
+            "a policy that is none",
+            "providers:\n  - { name: demo, models: [m] }\nmodels:\n  - name: chat\n    targets: [demo/m]\n    policy: demo\n",
+            "weir.yaml:8:13: model `chat`",
+            "it is a provider plugin, not a routing policy",
+        ),
         ("not YAML", "providers: [\n", "weir.yaml", ""),
     ];
     for (name, text, place, words) in cases {
@@ -251,11 +264,26 @@ async fn the_command_line_explains_itself() {
         assert_eq!(finished.code, Some(0), "{}", finished.output);
         assert!(finished.output.to_lowercase().contains("weir"), "{}", finished.output);
     }
-    let file = weir_tests::guests::built_plugins().join("demo.wasm");
-    let finished = run(&["plugin", "inspect", file.to_str().unwrap()], &[]).await;
-    assert_eq!(finished.code, Some(0), "{}", finished.output);
-    for words in ["provider-plugin", "0.1.0", "demo", "weir:plugin/types"] {
-        assert!(finished.output.contains(words), "{words} is missing: {}", finished.output);
-    }
     assert_ne!(run(&["no-such-command"], &[]).await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_plugin_is_shown_as_what_it_is_a_provider_or_a_policy() {
+    let folder = weir_tests::guests::built_plugins();
+    let provider = ["demo 0.1.0, a provider plugin", "provider-plugin", "operations  chat", "weir:plugin/types"];
+    let policy = ["guarded 0.1.0, a routing policy", "routing-plugin", "if it fails requests are refused", "settings"];
+    for (name, words, others) in [("demo", provider, "if it fails"), ("guarded", policy, "operations")] {
+        let file = folder.join(format!("{name}.wasm"));
+        let finished = run(&["plugin", "inspect", file.to_str().unwrap()], &[]).await;
+        assert_eq!(finished.code, Some(0), "{}", finished.output);
+        for words in words {
+            assert!(finished.output.contains(words), "{words} is missing: {}", finished.output);
+        }
+        assert!(!finished.output.contains(others), "{}", finished.output);
+    }
+    let listed = run(&["plugin", "list"], &[("WEIR_PLUGINS__PATH", folder.to_str().unwrap())]).await;
+    let kinds: Vec<Vec<&str>> = listed.output.lines().map(|line| line.split_whitespace().take(3).collect()).collect();
+    for expected in [["demo", "provider", "0.1.0"], ["failover", "policy", "0.1.0"]] {
+        assert!(kinds.iter().any(|kind| *kind == expected), "{}", listed.output);
+    }
 }

@@ -81,6 +81,7 @@ fn plugin(state: &PluginState) -> Value {
             (true, true) => "serving_old_generation",
             (false, _) => "failed",
         },
+        "kind": serving.map(|serving| serving.kind.label()),
         "generation": serving.map(|serving| serving.generation),
         "generations_alive": state.generations_alive(),
         "version": serving.map(|serving| &serving.version),

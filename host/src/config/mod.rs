@@ -56,6 +56,7 @@ pub use plugins::{PluginLimits, Plugins};
 pub use provider::{Provider, UnsupportedParameters};
 pub use secret::Secret;
 pub use standing::{Breaker, Concurrency, Cooldown, Figures, HealthChecks, Hedging, Outliers, Standing};
+pub(crate) use suggest::did_you_mean;
 pub use target::Target;
 pub use timeouts::{ClientTimeouts, Retries, Timeouts};
 pub use watch::Watcher;

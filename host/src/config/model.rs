@@ -40,6 +40,8 @@ pub struct Model {
 pub struct Policy {
     /// The plugin.
     pub plugin: String,
+    /// Where its settings stand, or else its name.
+    pub place: Place,
     /// What only the plugin understands: a JSON object.
     pub settings: serde_json::Value,
 }
@@ -98,16 +100,21 @@ impl Model {
 impl Policy {
     /// A name, or a mapping with `plugin` and `settings`.
     fn read(fields: &mut Fields<'_, '_>, targets: usize) -> Option<Self> {
-        let of = |plugin: String| Self { plugin, settings: serde_json::Value::Object(serde_json::Map::new()) };
+        let of = |plugin: String, origin: &Origin| Self {
+            plugin,
+            place: Place(origin.clone()),
+            settings: serde_json::Value::Object(serde_json::Map::new()),
+        };
         match fields.node("policy") {
-            None => (targets > 1).then(|| of(DEFAULT_POLICY.to_owned())),
+            None => (targets > 1).then(|| of(DEFAULT_POLICY.to_owned(), fields.origin())),
             Some(node @ Node { value: Value::Map(_), .. }) => Fields::read(node, fields.problems(), |fields| {
                 let plugin = fields.required("plugin", text);
                 let settings = super::provider::settings(fields);
-                Some(Self { plugin: plugin?, settings })
+                let place = Place(fields.node("settings").map_or(&node.origin, |settings| &settings.origin).clone());
+                Some(Self { plugin: plugin?, place, settings })
             })
             .flatten(),
-            Some(_) => fields.get("policy", text).map(of),
+            Some(node) => fields.get("policy", text).map(|plugin| of(plugin, &node.origin)),
         }
     }
 }

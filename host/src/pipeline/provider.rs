@@ -96,8 +96,8 @@ impl BuildError {
         Self { place: config.place.clone(), what: format!("provider `{}`", config.name), reason }
     }
 
-    pub(super) fn of_model(config: &config::Model, reason: Unusable) -> Self {
-        Self { place: config.place.clone(), what: format!("model `{}`", config.name), reason }
+    pub(super) fn of_policy(config: &config::Model, policy: &config::Policy, reason: Unusable) -> Self {
+        Self { place: policy.place.clone(), what: format!("model `{}`", config.name), reason }
     }
 }
 

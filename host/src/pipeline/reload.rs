@@ -295,7 +295,7 @@ async fn build_policy(
     metrics: &Metrics,
     before: Option<&Arc<Policy>>,
 ) -> Result<Arc<Policy>, BuildError> {
-    let unusable = |reason| BuildError::of_model(model, reason);
+    let unusable = |reason| BuildError::of_policy(model, policy, reason);
     let generation = library.generation(&policy.plugin);
     let generation = generation.map_err(|error| unusable(Unusable::Plugin(policy.plugin.clone(), error)))?;
     let limits = config.plugins.limits_of(&policy.plugin);

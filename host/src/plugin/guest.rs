@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jsonschema::error::ValidationErrorKind;
 use tokio::sync::OnceCell;
 use wasmtime::Store;
 
@@ -15,7 +16,7 @@ use super::limits::KEEP_MEMORY_BYTES;
 use super::pool::Pool;
 use super::quarantine::Quarantine;
 use super::world::World;
-use crate::config::PluginLimits;
+use crate::config::{PluginLimits, did_you_mean};
 use crate::telemetry::PluginMetrics;
 
 /// A plugin with its settings, ready to be called.
@@ -187,12 +188,26 @@ pub(super) fn check_settings(generation: &Generation, settings: &serde_json::Val
         .map_err(|error| LoadError::Failed(format!("its settings schema is not a JSON Schema: {error}")))?;
     let problems: Vec<String> = validator
         .iter_errors(settings)
-        .map(|error| match error.instance_path().as_str() {
-            "" => format!("settings: {error}"),
-            path => format!("settings{}: {error}", path.replace('/', ".")),
+        .map(|error| {
+            let path = error.instance_path().as_str().replace('/', ".");
+            match error.kind() {
+                ValidationErrorKind::AdditionalProperties { unexpected } => {
+                    let known = known_keys(&generation.descriptor.settings_schema, error.schema_path().as_str());
+                    let unknown = |key: &String| format!("unknown key `{key}`{}", did_you_mean(key, known.clone()));
+                    format!("settings{path}: {}", unexpected.iter().map(unknown).collect::<Vec<_>>().join(", "))
+                }
+                _ => format!("settings{path}: {error}"),
+            }
         })
         .collect();
     if problems.is_empty() { Ok(()) } else { Err(LoadError::Settings(problems.join("; "))) }
+}
+
+/// The keys that an object may have, by the place in the schema that says that it has no others.
+fn known_keys<'a>(schema: &'a serde_json::Value, place: &str) -> Vec<&'a str> {
+    let (parent, _) = place.rsplit_once('/').unwrap_or_default();
+    let properties = schema.pointer(&format!("{parent}/properties")).and_then(serde_json::Value::as_object);
+    properties.map_or_else(Vec::new, |properties| properties.keys().map(String::as_str).collect())
 }
 
 fn refused(error: CallError) -> LoadError {

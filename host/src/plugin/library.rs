@@ -9,6 +9,7 @@ use super::cache::digest;
 use super::generation::{Generation, LoadError};
 use super::inspect::read;
 use super::sandbox::Sandbox;
+use super::world::Kind;
 
 /// The plugins of one folder by name: `anthropic` is `anthropic.wasm`.
 ///
@@ -57,9 +58,11 @@ pub struct PluginState {
 pub struct Serving {
     /// Its number, from 1.
     pub generation: u64,
+    /// What kind of plugin it is.
+    pub kind: Kind,
     /// The plugin's own version.
     pub version: String,
-    /// One sentence on what it speaks.
+    /// One sentence on what it does.
     pub summary: String,
     /// SHA-256 of the file in hex.
     pub digest: String,
@@ -178,6 +181,7 @@ impl Slot {
             name: name.to_owned(),
             serving: self.current.as_ref().map(|generation| Serving {
                 generation: generation.number,
+                kind: generation.descriptor.kind(),
                 version: generation.descriptor.version.clone(),
                 summary: generation.descriptor.summary.clone(),
                 digest: generation.digest.clone(),

@@ -39,6 +39,14 @@ impl Kind {
         }
     }
 
+    /// For lists: what such a plugin is, in one word.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Policy => "policy",
+        }
+    }
+
     /// For messages: what such a plugin is.
     pub const fn describe(self) -> &'static str {
         match self {
