@@ -199,7 +199,10 @@ pub(super) fn checked_url(text: &str) -> Result<Uri, Option<&'static str>> {
 
 /// The name of a header that may be set or forwarded: not one that Weir or the protocol sets itself.
 pub(super) fn header_name(node: &Node) -> Result<HeaderName, String> {
-    checked_header_name(&text(node)?)
+    let name = text(node)?;
+    // What a variable holds may be a key in the wrong place.
+    name.parse::<HeaderName>().map_err(|_| unexpected("the name of a header", node))?;
+    checked_header_name(&name)
 }
 
 /// See [`header_name`].
