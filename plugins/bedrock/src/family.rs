@@ -3,12 +3,10 @@
 
 use weir_plugin::claude::{ClaudeThinking, Effort};
 use weir_plugin::openai::ChatRequest;
-use weir_plugin::serde_json::{Map, Value};
-
-use crate::object;
+use weir_plugin::serde_json::{Value, json};
 
 /// Whose model it is, as far as it matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Family {
     /// Anthropic's.
     Claude,
@@ -25,6 +23,7 @@ pub enum Family {
     /// Someone else's.
     Other,
     /// The name does not tell: the ARN of a profile, of imported or of provisioned models.
+    #[default]
     Unknown,
 }
 
@@ -58,8 +57,8 @@ impl Family {
     /// Where it has `top_k`, for which every maker has a place of its own: see [`ChatRequest::fields`].
     pub fn top_k(self) -> &'static str {
         match self {
-            Self::Claude | Self::Mistral | Self::Unknown => "top_k",
-            Self::Nova | Self::Nova2 => "top_k:topK",
+            Self::Claude | Self::Mistral | Self::Unknown => "top_k:additionalModelRequestFields.top_k",
+            Self::Nova | Self::Nova2 => "top_k:additionalModelRequestFields.inferenceConfig.topK",
             Self::OpenAi | Self::Qwen | Self::Other => "",
         }
     }
@@ -71,7 +70,7 @@ pub struct Reasoning {
     /// Whether it was translated as it is.
     pub passed: bool,
     /// What the model is told of it.
-    pub fields: Map<String, Value>,
+    pub field: Option<(&'static str, Value)>,
     /// `outputConfig.effort`.
     pub effort: Option<&'static str>,
     /// Whether the model refuses to have its sampling changed.
@@ -87,65 +86,44 @@ impl Reasoning {
     /// Decides. `may_think` says whether Claude would be let think, given the tools and the conversation.
     pub fn of(request: &ChatRequest, model: &str, may_think: bool) -> Self {
         let Some(effort) = request.reasoning_effort.as_deref().and_then(Effort::parse) else { return Self::default() };
-        let mut reasoning = Self { passed: true, ..Self::default() };
         // Others than Claude know three efforts, Qwen two.
         let plain = match effort.word {
             "low" | "medium" => effort.word,
             _ => "high",
         };
-        let is_on = effort.budget > 0;
-        match Family::of(model) {
-            Family::Claude => reasoning.claude(request, model, effort, may_think),
-            Family::Nova2 if is_on => reasoning.nova(plain, request.token_limit().is_some()),
-            Family::Nova2 => reasoning.add("reasoningConfig", object(vec![("type", "disabled".into())])),
-            Family::OpenAi => reasoning.add("reasoning_effort", plain.into()),
-            Family::Qwen if is_on => {
-                reasoning.add("reasoning_config", if plain == "low" { "low" } else { "high" }.into());
-            }
-            _ => reasoning.passed = false,
-        }
-        reasoning
-    }
-
-    fn add(&mut self, name: &str, value: Value) {
-        self.fields.insert(name.to_owned(), value);
+        let field = match (Family::of(model), effort.budget > 0) {
+            (Family::Claude, _) => return Self::of_claude(request, model, effort, may_think),
+            (Family::Nova2, true) => return Self::of_nova(plain, request.token_limit().is_some()),
+            (Family::Nova2, false) => ("reasoningConfig", json!({ "type": "disabled" })),
+            (Family::OpenAi, _) => ("reasoning_effort", plain.into()),
+            (Family::Qwen, true) => ("reasoning_config", if plain == "low" { "low" } else { "high" }.into()),
+            _ => return Self::default(),
+        };
+        Self { passed: true, field: Some(field), ..Self::default() }
     }
 
     /// At its highest effort Nova takes neither sampling nor a limit, and a limit is what clients rely on.
-    fn nova(&mut self, effort: &str, is_limited: bool) {
+    fn of_nova(effort: &str, is_limited: bool) -> Self {
         let highest = effort == "high";
-        self.fixes_sampling = highest && !is_limited;
-        self.passed = !highest || !is_limited;
-        let effort = if self.passed { effort } else { "medium" };
-        let config = vec![("type", "enabled".into()), ("maxReasoningEffort", effort.into())];
-        self.add("reasoningConfig", object(config));
+        let passed = !highest || !is_limited;
+        let config = json!({ "type": "enabled", "maxReasoningEffort": if passed { effort } else { "medium" } });
+        let field = Some(("reasoningConfig", config));
+        Self { passed, field, fixes_sampling: highest && !is_limited, ..Self::default() }
     }
 
     /// What the client says of thinking in Anthropic's own words stands.
-    fn claude(&mut self, request: &ChatRequest, model: &str, effort: Effort, may_think: bool) {
+    fn of_claude(request: &ChatRequest, model: &str, effort: Effort, may_think: bool) -> Self {
         let own = ["additional_model_request_fields", "additionalModelRequestFields"];
         let mut own = own.into_iter().filter_map(|name| request.extra.get(name)?.get("thinking"));
         let has_own = own.next().or_else(|| request.extra.get("thinking")).is_some_and(|own| !own.is_null());
-        let may_think = may_think && !has_own;
-        let is_on = effort.budget > 0;
-        let thinking = match ClaudeThinking::of(model) {
-            ClaudeThinking::Never => None,
-            ClaudeThinking::Budget => {
-                let limit = request.token_limit();
-                let budget = effort.budget_within(limit).filter(|_| may_think);
-                self.token_limit = budget.filter(|_| limit.is_none()).map(|budget| budget + Self::ANSWER_TOKENS);
-                budget.map(|budget| vec![("type", "enabled".into()), ("budget_tokens", budget.into())])
-            }
-            ClaudeThinking::Adaptive => {
-                self.effort = is_on.then_some(effort.word);
-                let kind = if is_on { "adaptive" } else { "disabled" };
-                may_think.then(|| vec![("type", kind.into())])
-            }
-        };
-        self.passed = thinking.is_some() || self.effort.is_some() || has_own || !is_on;
-        if let Some(thinking) = thinking {
-            self.fixes_sampling = is_on;
-            self.add("thinking", object(thinking));
+        let (is_on, limit) = (effort.budget > 0, request.token_limit());
+        let asked = ClaudeThinking::of(model).ask(effort, limit, may_think && !has_own);
+        Self {
+            passed: asked.thinking.is_some() || asked.effort.is_some() || has_own || !is_on,
+            effort: asked.effort,
+            fixes_sampling: is_on && asked.thinking.is_some(),
+            token_limit: asked.budget.filter(|_| limit.is_none()).map(|budget| budget + Self::ANSWER_TOKENS),
+            field: asked.thinking.map(|thinking| ("thinking", thinking)),
         }
     }
 }

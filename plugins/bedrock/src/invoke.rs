@@ -1,10 +1,11 @@
 //! Amazon's own models by `InvokeModel`: what they take and give is Converse's, but for a few names and places.
 
 use weir_plugin::bedrock;
+use weir_plugin::openai::take_fields;
 use weir_plugin::serde_json::{self, Map, Value};
 use weir_plugin::{Event, Failure};
 
-use crate::encode::{MODEL_FIELDS, given};
+use crate::encode::{MODEL_FIELDS, given, insert};
 use crate::family::Family;
 use crate::settings::{Api, Settings};
 
@@ -20,14 +21,9 @@ pub fn adapted(mut rest: Map<String, Value>) -> (Map<String, Value>, Vec<String>
     let mut of_model = given(&mut rest, MODEL_FIELDS);
     let mut config = given(&mut rest, "inferenceConfig");
     config.extend(given(&mut of_model, "inferenceConfig"));
-    for (name, own) in [("maxTokens", "max_new_tokens"), ("topP", "top_p"), ("topK", "top_k")] {
-        if let Some(value) = config.shift_remove(name) {
-            config.insert(own.to_owned(), value);
-        }
-    }
-    if !config.is_empty() {
-        body.insert("inferenceConfig".to_owned(), config.into());
-    }
+    let renamed = take_fields(&mut config, "maxTokens:max_new_tokens topP:top_p topK:top_k");
+    config.extend(renamed);
+    insert(&mut body, "inferenceConfig", config);
     body.extend(of_model);
     let dropped = rest.keys().map(|name| match name.as_str() {
         "outputConfig" => "response_format".to_owned(),

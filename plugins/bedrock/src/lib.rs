@@ -14,9 +14,9 @@ mod settings;
 mod wire;
 
 use weir_plugin::{Auth, Call, Descriptor, Encoded, Failure, Framing, Operation, Position, Provider, ResponseHead};
-use weir_plugin::{UpstreamRequest, bedrock, export_provider, path_segment, serde, serde_json::Value};
+use weir_plugin::{RequestBody, UpstreamRequest, bedrock, export_provider, openai, path_segment};
 
-pub use crate::decode::Stream;
+pub use crate::decode::{Reader, Stream};
 pub use crate::settings::Settings;
 
 /// The provider, with its settings.
@@ -36,7 +36,7 @@ impl Provider for Bedrock {
             operations: vec![Operation::Chat, Operation::Embeddings],
             // Titan takes one text at a time.
             embedding_inputs: Some(1),
-            settings_schema: settings::SCHEMA.to_owned(),
+            settings_schema: Settings::schema(),
             ..Descriptor::default()
         }
     }
@@ -59,31 +59,26 @@ impl Provider for Bedrock {
             return Err(bedrock::of_answer(head, body));
         }
         match call.operation {
-            Operation::Chat => decode::answer(call, carry == Some(encode::LEGACY), body),
+            Operation::Chat => decode::answer(call, openai::is_legacy(carry), body),
             Operation::Embeddings => embeddings::decode(call, head, body),
             other => Err(Failure::no_operation(other)),
         }
     }
 
     fn stream(&self, call: Call, carry: Option<String>, _: ResponseHead, _: Option<Position>) -> Stream {
-        Stream::new(call, carry.as_deref() == Some(encode::LEGACY))
+        Stream::new(call, openai::is_legacy(carry.as_deref()), Reader::default())
     }
 }
 
 /// A request to do something with a model.
-fn request(call: &Call, action: &str, body: &impl serde::Serialize) -> Result<UpstreamRequest, Failure> {
+fn request(call: &Call, action: &str, body: String) -> UpstreamRequest {
     let path = format!("/model/{}/{action}", path_segment(&call.model));
     let request = UpstreamRequest {
         auth: Auth::AwsSigv4("bedrock".to_owned()),
         framing: Framing::AwsEventStream,
-        ..UpstreamRequest::post_json(path, body)?
+        ..UpstreamRequest::post(path, RequestBody::Document(body))
     };
-    Ok(request.with_client_headers(call))
-}
-
-/// A JSON object of these fields.
-fn object(fields: Vec<(&str, Value)>) -> Value {
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    request.with_client_headers(call)
 }
 
 export_provider!(Bedrock);

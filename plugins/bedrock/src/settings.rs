@@ -1,55 +1,16 @@
 //! What an operator can set for a provider of this plugin. `README.md` holds the table.
 
-use weir_plugin::Failure;
 use weir_plugin::openai::Temperature;
-use weir_plugin::serde::Deserialize;
 use weir_plugin::serde_json::{Map, Value};
+use weir_plugin::{Failure, choices, settings};
 
-/// The `settings` object.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// By which API chats go.
-    pub api: Api,
-    /// `guardrailConfig` of every request, whatever the client gives.
-    pub guardrail_config: Map<String, Value>,
-    /// `additionalModelRequestFields` of every request, joined with the client's own.
-    pub additional_model_request_fields: Map<String, Value>,
-    /// What becomes of a temperature above 1, the end of Converse's range.
-    pub temperature: Temperature,
-}
-
-/// By which API chats go.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Api {
-    /// Converse, the same for the models of all makers.
-    #[default]
-    Converse,
-    /// `InvokeModel` where the form of the model is known: Amazon's own. Converse for the others.
-    Invoke,
-}
-
-impl Settings {
-    /// Refuses a guardrail that `InvokeModel` would not be told of.
-    pub fn check(&self) -> Result<(), Failure> {
-        if self.api == Api::Invoke && !self.guardrail_config.is_empty() {
-            let message = "'guardrail_config' is Converse's; with 'api: invoke' a guardrail stands in 'headers'.";
-            return Err(Failure::invalid_request(message));
-        }
-        Ok(())
-    }
-}
-
-/// The JSON Schema of [`Settings`].
-pub const SCHEMA: &str = r#"{
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "type": "object",
-    "additionalProperties": false,
-    "properties": {
-        "api": { "enum": ["converse", "invoke"], "default": "converse" },
-        "guardrail_config": {
-            "type": "object",
+settings! {
+    /// The `settings` object.
+    pub struct Settings {
+        /// By which API chats go.
+        api: Api,
+        /// `guardrailConfig` of every request, whatever the client gives.
+        guardrail_config: Option<Map<String, Value>> where {
             "required": ["guardrailIdentifier", "guardrailVersion"],
             "additionalProperties": false,
             "properties": {
@@ -59,18 +20,43 @@ pub const SCHEMA: &str = r#"{
                 "streamProcessingMode": { "enum": ["sync", "async"] }
             }
         },
-        "additional_model_request_fields": { "type": "object", "default": {} },
-        "temperature": { "enum": ["clamp", "scale", "forward"], "default": "clamp" }
+        /// `additionalModelRequestFields` of every request, joined with the client's own.
+        additional_model_request_fields: Map<String, Value>,
+        /// What becomes of a temperature above 1, the end of Converse's range.
+        temperature: Temperature,
     }
-}"#;
+}
+
+choices! {
+    /// By which API chats go.
+    pub enum Api {
+        /// Converse, the same for the models of all makers.
+        Converse = "converse",
+        /// `InvokeModel` where the form of the model is known: Amazon's own. Converse for the others.
+        Invoke = "invoke",
+    }
+}
+
+impl Settings {
+    /// Refuses a guardrail that `InvokeModel` would not be told of.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.api == Api::Invoke && self.guardrail_config.is_some() {
+            let message = "'guardrail_config' is Converse's; with 'api: invoke' a guardrail stands in 'headers'.";
+            return Err(Failure::invalid_request(message));
+        }
+        Ok(())
+    }
+}
 
 #[cfg(test)]
 mod tests {
+    use weir_plugin::serde_json;
+
     use super::*;
 
     #[test]
     fn the_schema_is_json_and_names_every_setting() {
-        let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        let schema: Value = serde_json::from_str(&Settings::schema()).unwrap();
         for (name, property) in schema["properties"].as_object().unwrap() {
             let values = property["enum"].as_array().cloned().unwrap_or(vec![serde_json::json!({})]);
             for value in values {

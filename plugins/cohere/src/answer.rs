@@ -1,8 +1,15 @@
-//! What an answer says, whole or piece by piece, handed to a sink of the SDK.
+//! What an answer says, whole or event by event, handed to a sink of the SDK.
+//!
+//! A stream of v2 begins with `message-start`, tells content, plan, calls and citations in parts of a message, and ends
+//! with `message-end`; `[DONE]` follows. One of v1 tells text with `text-generation`, each call once more when it is
+//! complete, and ends with `stream-end`, which repeats the whole answer. Kinds that are not known here may stand
+//! anywhere.
 
 use serde_json::{Map, Value, json};
-use weir_plugin::openai::{AnswerSink, FinishReason, Many, WholeAnswer, odd_answer};
-use weir_plugin::{Failure, FailureKind};
+use weir_plugin::openai::{
+    AnswerSink, AnswerStream, EventReader, FinishReason, Many, StreamedAnswer, WholeAnswer, odd_answer, odd_event,
+};
+use weir_plugin::{Event, Failure, FailureKind};
 
 use crate::wire::{Answer, Call, Message};
 
@@ -18,15 +25,14 @@ pub fn whole(call: &weir_plugin::Call, legacy: bool, body: &str) -> Result<Strin
     }
     logprobs(&mut sink, answer.logprobs.as_ref());
     let reason = finish_reason(generation.unwrap_or(&answer))?;
-    let id = answer.id.as_deref().or(answer.generation_id.as_deref());
-    sink.finish(id, None, reason, answer.usage())
+    sink.finish(answer.id.as_deref(), None, reason, answer.usage())
 }
 
 /// Why an answer ended, in OpenAI's words.
 ///
 /// # Errors
 /// If it ended because the upstream failed, for which OpenAI has no word.
-pub fn finish_reason(answer: &Answer) -> Result<FinishReason, Failure> {
+fn finish_reason(answer: &Answer) -> Result<FinishReason, Failure> {
     match answer.finish_reason.as_deref().unwrap_or_default() {
         "ERROR" | "TIMEOUT" => Err(broken_off(answer)),
         "ERROR_TOXIC" => Ok(FinishReason::ContentFilter),
@@ -36,10 +42,13 @@ pub fn finish_reason(answer: &Answer) -> Result<FinishReason, Failure> {
 }
 
 /// The failure of an upstream that could not go on.
-pub fn broken_off(answer: &Answer) -> Failure {
-    let message = answer.error.as_deref().or(answer.err.as_deref());
-    Failure::new(FailureKind::Unavailable, message.unwrap_or("The provider failed in the middle of its answer."))
+fn broken_off(answer: &Answer) -> Failure {
+    let message = answer.error.as_deref().unwrap_or("The provider failed in the middle of its answer.");
+    Failure::new(FailureKind::Unavailable, message)
 }
+
+/// The translation of one stream.
+pub type Stream = AnswerStream<Reader>;
 
 /// Where an answer goes.
 type Sink<'s> = &'s mut dyn AnswerSink;
@@ -57,7 +66,7 @@ pub struct Reader {
 
 impl Reader {
     /// Reads a message of v2, or the part of it that an event brings: then with the index of the event.
-    pub fn message(&mut self, sink: Sink, message: &Message, index: Option<u64>) {
+    fn message(&mut self, sink: Sink, message: &Message, index: Option<u64>) {
         sink.reasoning(message.tool_plan.as_deref().unwrap_or_default());
         for (place, block) in (0..).zip(message.content.iter().flatten()) {
             let index = index.unwrap_or(place);
@@ -72,7 +81,7 @@ impl Reader {
     }
 
     /// Reads an answer of v1, or what an event brings of it.
-    pub fn v1(&mut self, sink: Sink, answer: &Answer) {
+    fn v1(&mut self, sink: Sink, answer: &Answer) {
         self.documents.extend(answer.documents.iter().flatten().cloned());
         let text = answer.text.as_deref().unwrap_or_default();
         // Beside calls the text is a plan to make them.
@@ -92,11 +101,6 @@ impl Reader {
         }
         let arguments = function.arguments.as_deref().or(function.parameters.map(|object| object.get()));
         sink.arguments(self.place(index), arguments.unwrap_or_default());
-    }
-
-    /// Ends a call.
-    pub fn end_call(&mut self, sink: Sink, index: Option<u64>) {
-        sink.end_call(self.place(index));
     }
 
     /// The place of the last call with this index of the upstream's or, without an index, of the last call.
@@ -127,12 +131,7 @@ impl Reader {
                 }
             }
             if others {
-                let mut element = Map::new();
-                if let Some((start, end)) = place {
-                    element.extend([("start_index".to_owned(), start.into()), ("end_index".to_owned(), end.into())]);
-                }
-                element.insert("citation".to_owned(), citation.into());
-                sink.element("citations", element);
+                sink.citation(place, citation.into());
             }
         }
     }
@@ -154,7 +153,7 @@ impl Reader {
 }
 
 /// Reads probabilities of tokens.
-pub fn logprobs(sink: Sink, pieces: Option<&Many<Map<String, Value>>>) {
+fn logprobs(sink: Sink, pieces: Option<&Many<Map<String, Value>>>) {
     let token = |piece: &Map<String, Value>| {
         let text = piece.get("text").and_then(Value::as_str).unwrap_or_default();
         let tokens = piece.get("logprobs").and_then(Value::as_array);
@@ -164,5 +163,46 @@ pub fn logprobs(sink: Sink, pieces: Option<&Many<Map<String, Value>>>) {
     };
     if let Some(pieces) = pieces.filter(|pieces| !pieces.0.is_empty()) {
         sink.logprobs(pieces.0.iter().map(token).collect());
+    }
+}
+
+impl EventReader for Reader {
+    fn event(&mut self, Event { name, data }: &Event, sink: &mut StreamedAnswer) -> Result<bool, Failure> {
+        if data.trim() == "[DONE]" {
+            return Ok(true);
+        }
+        let Ok(event) = serde_json::from_str::<Answer>(data) else { return odd_event(data).map(|()| false) };
+        let index = event.index.map(|index| index as u64);
+        // The data says what it is. The name of the event stands in for it where it does not.
+        match event.kind.as_deref().unwrap_or(name) {
+            "message-start" | "stream-start" => sink.identify(event.id.as_deref(), None),
+            "tool-call-end" => sink.end_call(self.place(index)),
+            "text-generation" | "citation-generation" | "search-results" | "tool-calls-generation" => {
+                self.v1(sink, &event);
+            }
+            "message-end" => return self.end(sink, event.delta.as_deref().unwrap_or(&event), None),
+            "stream-end" => return self.end(sink, &event, event.response.as_deref()),
+            "stream-error" => return Err(broken_off(&event)),
+            "" | "error" => odd_event(data)?,
+            _ => {
+                if let Some(message) = event.delta.as_deref().and_then(|delta| delta.message.as_ref()) {
+                    self.message(sink, message, index);
+                }
+                logprobs(sink, event.logprobs.as_ref());
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Reader {
+    /// The upstream says that the answer is complete. In v1 it repeats the answer, and may give its calls only there.
+    fn end(&mut self, sink: &mut StreamedAnswer, end: &Answer, answer: Option<&Answer>) -> Result<bool, Failure> {
+        if let Some(answer) = answer.filter(|_| sink.calls() == 0 && sink.characters() == 0) {
+            self.v1(sink, answer);
+        }
+        let reason = finish_reason(end)?;
+        sink.finish(reason, end.usage().or(answer.and_then(Answer::usage)).as_ref());
+        Ok(true)
     }
 }

@@ -3,14 +3,11 @@
 //! v2 is close to OpenAI's form: messages, parts and tools keep their shapes and lose what Cohere does not know.
 
 use serde_json::{Map, Value, json};
-use weir_plugin::openai::{self, ChatRequest, Content, Message, Tool, ToolCall, ToolUse, WantedJson};
+use weir_plugin::openai::{self, ChatRequest, Content, FunctionTool, Message, ToolUse, WantedJson};
 use weir_plugin::{Call, Failure, UpstreamRequest};
 
 use crate::settings::{Api, Reasoning, Settings};
 use crate::v1;
-
-/// What an answer has to be told of its request: that the client speaks of functions, not tools.
-pub const LEGACY: &str = "functions";
 
 /// The fields that all forms of the API have. Cohere's own win over what is made of OpenAI's, in all tables.
 pub const COMMON: &str = "max_tokens temperature seed frequency_penalty presence_penalty top_p:p top_k:k p k";
@@ -18,9 +15,6 @@ pub const COMMON: &str = "max_tokens temperature seed frequency_penalty presence
 /// The fields that v2 has besides.
 const V2: &str = "logprobs response_format: reasoning_effort: stop:stop_sequences stop_sequences
     citation_options documents priority safety_mode strict_tools thinking";
-
-/// How many tokens a model may think for at an effort. At a higher one it may think for as many as it likes.
-const BUDGETS: [(&str, u64); 3] = [("minimal", 512), ("low", 1024), ("medium", 4096)];
 
 /// Translates a chat request.
 pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<UpstreamRequest, Failure> {
@@ -35,7 +29,7 @@ pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<Upstream
     };
     // Functions come one at a time by their nature: there is nothing to tell of.
     upstream.dropped.retain(|name| !legacy || name != "parallel_tool_calls");
-    upstream.carry = legacy.then(|| LEGACY.to_owned());
+    upstream.carry = openai::carry(legacy);
     Ok(upstream)
 }
 
@@ -43,100 +37,75 @@ pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<Upstream
 pub fn fields(call: &Call, request: &ChatRequest, tables: &[&str]) -> (Map<String, Value>, Vec<String>) {
     let (mut fields, dropped) = request.fields(tables);
     fields.insert("model".to_owned(), call.model.as_str().into());
-    if call.stream {
-        fields.insert("stream".to_owned(), true.into());
-    }
+    fields.extend(call.stream.then(|| ("stream".to_owned(), true.into())));
     (fields, dropped)
 }
 
-/// The form of the answer. `schema` is the name of the field that holds it.
-pub fn response_format(request: &ChatRequest, schema: &str) -> Option<Value> {
-    request.wanted_json().map(|wanted| match wanted {
+/// The form of the answer, if it must have one. `schema` is the name of the field that holds it.
+pub fn response_format(request: &ChatRequest, schema: &str) -> Option<(String, Value)> {
+    let format = match request.wanted_json()? {
         WantedJson::Object => json!({"type": "json_object"}),
         WantedJson::Schema(it) => json!({"type": "json_object", schema: it}),
-    })
+    };
+    Some(("response_format".to_owned(), format))
 }
 
 fn v2(settings: &Settings, call: &Call, mut request: ChatRequest, choice: ToolUse) -> Result<UpstreamRequest, Failure> {
     let (mut extra, mut dropped) = fields(call, &request, &[COMMON, V2]);
-    extra.extend(response_format(&request, "json_schema").map(|format| ("response_format".to_owned(), format)));
-    if let Some(thinking) = extra.get_mut("thinking") {
-        in_coheres_words(thinking, request.reasoning_effort.as_deref());
-    }
-    match (request.reasoning_effort.as_deref(), settings.reasoning) {
-        (Some(effort), Reasoning::Thinking) => drop(extra.entry("thinking").or_insert_with(|| thinking(effort))),
-        (Some(_), Reasoning::Drop) => dropped.push("reasoning_effort".to_owned()),
-        (None, _) => {}
-    }
-    let mut tools: Vec<Tool> = request.tools.take().into_iter().flatten().collect();
-    // The switch is one for all tools. It stays off if one of them would not work with it.
-    match tools.iter().filter(|tool| is_strict(tool)).count() {
-        0 => {}
-        count if count == tools.len() && tools.iter().all(|tool| can_be_strict(tool)) => {
-            extra.entry("strict_tools").or_insert(true.into());
+    extra.extend(response_format(&request, "json_schema"));
+    let effort = request.reasoning_effort.as_deref();
+    match extra.get_mut("thinking") {
+        // Clients that know Anthropic's API leave the budget to the model, or call it by its name there.
+        Some(given) if given["type"] == "adaptive" => *given = thinking(effort.unwrap_or_default()),
+        Some(given) if given.get("budget_tokens").is_some() => {
+            *given = json!({"type": given["type"], "token_budget": given["budget_tokens"]});
         }
-        _ => dropped.push("tools.function.strict".to_owned()),
+        Some(_) => {}
+        None if settings.reasoning == Reasoning::Drop => {}
+        None => extra.extend(effort.map(|effort| ("thinking".to_owned(), thinking(effort)))),
     }
-    match choice {
-        ToolUse::Required if !tools.is_empty() => drop(extra.insert("tool_choice".to_owned(), "REQUIRED".into())),
-        ToolUse::None if !tools.is_empty() => drop(extra.insert("tool_choice".to_owned(), "NONE".into())),
-        _ => {}
+    dropped.extend(effort.filter(|_| settings.reasoning == Reasoning::Drop).map(|_| "reasoning_effort".to_owned()));
+    // The switch is one for all tools. It stays off if one of them would not work with it.
+    let functions: Vec<_> = request.tools().iter().filter_map(|tool| tool.function.as_ref()).collect();
+    let is_strict = |function: &&FunctionTool| function.strict == Some(true);
+    if functions.iter().any(is_strict) {
+        match functions.iter().all(|function| is_strict(function) && requires_something(function)) {
+            true => drop(extra.entry("strict_tools").or_insert(true.into())),
+            false => dropped.push("tools.function.strict".to_owned()),
+        }
     }
+    let tool_choice = [(ToolUse::Required, "REQUIRED"), (ToolUse::None, "NONE")];
+    let tool_choice = tool_choice.into_iter().find(|(known, _)| *known == choice && !functions.is_empty());
+    extra.extend(tool_choice.map(|(_, word)| ("tool_choice".to_owned(), word.into())));
+    request.strip("tool_plan");
     for (index, message) in request.messages.iter_mut().flatten().enumerate() {
-        strip(index, message)?;
+        rewrite(index, message)?;
     }
-    tools.iter_mut().for_each(strip_tool);
-    let tools = Some(tools).filter(|tools| !tools.is_empty());
+    let tools = request.tools.filter(|tools| !tools.is_empty());
     let body = ChatRequest { messages: request.messages, tools, extra, ..Default::default() };
     Ok(UpstreamRequest { dropped, ..UpstreamRequest::post_json("/v2/chat", &body)? })
 }
 
+/// How long a model may think at an effort, in tokens. At a higher one it may think for as many as it likes.
 fn thinking(effort: &str) -> Value {
-    match BUDGETS.iter().find(|(known, _)| *known == effort) {
-        _ if effort == "none" => json!({"type": "disabled"}),
-        Some((_, budget)) => json!({"type": "enabled", "token_budget": budget}),
-        None => json!({"type": "enabled"}),
-    }
-}
-
-/// Clients that know Anthropic's API call the budget by its name there, or leave it to the model.
-fn in_coheres_words(given: &mut Value, effort: Option<&str>) {
-    if given["type"] == "adaptive" {
-        *given = effort.map_or_else(|| json!({"type": "enabled"}), thinking);
-    } else if let Some(budget) = given.get("budget_tokens").cloned() {
-        *given = json!({"type": given["type"], "token_budget": budget});
-    }
-}
-
-fn is_strict(tool: &Tool) -> bool {
-    tool.function.as_ref().is_some_and(|function| function.strict == Some(true))
+    let budget = match effort {
+        "none" => return json!({"type": "disabled"}),
+        "minimal" => 512,
+        "low" => 1024,
+        "medium" => 4096,
+        _ => return json!({"type": "enabled"}),
+    };
+    json!({"type": "enabled", "token_budget": budget})
 }
 
 /// Cohere demands of a strict tool that at least one of its parameters is required.
-fn can_be_strict(tool: &Tool) -> bool {
-    let schema = tool.function.as_ref().and_then(|function| function.parameters.as_ref());
-    let schema: Value = schema.and_then(|schema| serde_json::from_str(schema.get()).ok()).unwrap_or_default();
-    schema["required"].as_array().is_some_and(|required| !required.is_empty())
+fn requires_something(function: &FunctionTool) -> bool {
+    let schema = function.parameters.as_ref().and_then(|schema| serde_json::from_str(schema.get()).ok());
+    schema.is_some_and(|schema: Value| schema["required"].as_array().is_some_and(|names| !names.is_empty()))
 }
 
-/// Takes from a tool what Cohere does not know.
-fn strip_tool(tool: &mut Tool) {
-    (tool.kind, tool.extra) = (Some("function".into()), Map::new());
-    if let Some(function) = &mut tool.function {
-        (function.strict, function.extra) = (None, Map::new());
-    }
-}
-
-/// Takes from a call what Cohere does not know.
-fn strip_call(call: &mut ToolCall) {
-    call.extra = Map::new();
-    if let Some(function) = &mut call.function {
-        function.extra = Map::new();
-    }
-}
-
-/// Takes from a message what Cohere does not know.
-fn strip(index: usize, message: &mut Message) -> Result<(), Failure> {
+/// Writes a message as Cohere has it.
+fn rewrite(index: usize, message: &mut Message) -> Result<(), Failure> {
     let kinds = match message.role.as_deref() {
         Some("user") => ["text", "image_url"],
         Some("tool") => ["text", "document"],
@@ -144,19 +113,13 @@ fn strip(index: usize, message: &mut Message) -> Result<(), Failure> {
     };
     message.expect_parts(index, &kinds)?;
     message.name = None;
-    message.extra.retain(|name, value| name == "tool_plan" && !value.is_null());
-    if let Some(Content::Parts(parts)) = &mut message.content {
-        parts.iter_mut().for_each(|part| drop(part.extra.shift_remove("cache_control")));
-    }
     // What the model thought belongs to the calls that follow from it. Later turns do without.
-    match (&mut message.tool_calls, message.reasoning_content.take()) {
+    match (&message.tool_calls, message.reasoning_content.take()) {
         (None, _) => drop(message.content.get_or_insert(Content::text(""))),
-        (Some(calls), thought) => {
-            calls.iter_mut().for_each(strip_call);
-            if let Some(thought) = thought {
-                message.extra.entry("tool_plan").or_insert_with(|| thought.into_string().into());
-            }
+        (Some(_), Some(thought)) => {
+            message.extra.entry("tool_plan").or_insert_with(|| thought.into_string().into());
         }
+        (Some(_), None) => {}
     }
     Ok(())
 }

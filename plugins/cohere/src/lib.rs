@@ -1,26 +1,21 @@
 //! The provider for the Cohere API: v2 as a rule, and the two older forms of it that some models need.
 //!
 //! [`encode`] makes requests of v2, [`v1`] those of `/v1/chat` and `/v1/generate`, [`lists`] has embeddings and the
-//! list of models. [`answer`] reads whole answers and [`stream`] streamed ones of all three forms, which their shapes
-//! tell apart; [`wire`] holds those shapes, and [`settings`] what an operator can choose. `README.md` says what is
+//! list of models. [`answer`] reads answers, whole and streamed, of all three forms, which their shapes tell apart; [`wire`] holds those shapes, and [`settings`] what an operator can choose. `README.md` says what is
 //! supported, field by field.
 
 mod answer;
 mod encode;
 mod lists;
 mod settings;
-mod stream;
 mod v1;
 mod wire;
 
 use weir_plugin::{Call, Descriptor, Encoded, Failure, Operation, Position, Provider, RateLimit, RateLimitHeader};
 use weir_plugin::{ResponseHead, UpstreamRequest, export_provider, openai};
 
+pub use crate::answer::{Reader, Stream};
 pub use crate::settings::Settings;
-pub use crate::stream::Stream;
-
-/// The most texts that one request for embeddings may have.
-const EMBEDDING_INPUTS: u32 = 96;
 
 /// The provider, with its settings.
 #[derive(Debug)]
@@ -43,8 +38,8 @@ impl Provider for Cohere {
                 ("x-trial-endpoint-call-remaining", RateLimit::RemainingRequests),
                 ("x-endpoint-monthly-call-limit", RateLimit::LimitRequests),
             ]),
-            embedding_inputs: Some(EMBEDDING_INPUTS),
-            settings_schema: settings::SCHEMA.to_owned(),
+            embedding_inputs: Some(96),
+            settings_schema: Settings::schema(),
         }
     }
 
@@ -67,7 +62,7 @@ impl Provider for Cohere {
             return Err(openai::failure(head.status, body));
         }
         match call.operation {
-            Operation::Chat => answer::whole(call, carry == Some(encode::LEGACY), body),
+            Operation::Chat => answer::whole(call, openai::is_legacy(carry), body),
             Operation::Embeddings => lists::embeddings(call, body),
             Operation::Models => lists::models(body),
             other => Err(Failure::no_operation(other)),
@@ -75,7 +70,7 @@ impl Provider for Cohere {
     }
 
     fn stream(&self, call: Call, carry: Option<String>, _: ResponseHead, _: Option<Position>) -> Stream {
-        Stream::new(call, carry.as_deref() == Some(encode::LEGACY))
+        Stream::new(call, openai::is_legacy(carry.as_deref()), Reader::default())
     }
 }
 

@@ -1,50 +1,46 @@
 //! What an operator can set for a provider of this plugin. `README.md` holds the table.
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
+use weir_plugin::{choices, settings};
 
 use crate::v1;
 
-/// The `settings` object. The defaults suit Cohere itself.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// Which form of the API chats go to.
-    pub api: Api,
-    /// Models that only `/v1/chat` has.
-    pub v1_models: Vec<String>,
-    /// Models that only `/v1/generate` has.
-    pub generate_models: Vec<String>,
-    /// What embeddings are for, unless the client says so. `search_document` by default.
-    pub input_type: Option<String>,
+settings! {
+    /// The `settings` object. The defaults suit Cohere itself.
+    pub struct Settings {
+        /// Which form of the API chats go to.
+        api: Api,
+        /// Models that only `/v1/chat` has.
+        v1_models: Vec<String>,
+        /// Models that only `/v1/generate` has.
+        generate_models: Vec<String>,
+        /// What embeddings are for, unless the client says so.
+        input_type: String = "search_document".to_owned(),
+        /// What becomes of `reasoning_effort`.
+        reasoning: Reasoning,
+    }
+}
+
+choices! {
+    /// A form of the API.
+    pub enum Api {
+        /// v2, but for requests with a field that only `/v1/chat` has.
+        Auto = "auto",
+        /// `/v2/chat`.
+        V2 = "v2",
+        /// `/v1/chat`.
+        V1Chat = "v1_chat",
+        /// `/v1/generate`.
+        V1Generate = "v1_generate",
+    }
+
     /// What becomes of `reasoning_effort`.
-    pub reasoning: Reasoning,
-}
-
-/// A form of the API.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Api {
-    /// v2, but for requests with a field that only `/v1/chat` has.
-    #[default]
-    Auto,
-    /// `/v2/chat`.
-    V2,
-    /// `/v1/chat`.
-    V1Chat,
-    /// `/v1/generate`.
-    V1Generate,
-}
-
-/// What becomes of `reasoning_effort`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reasoning {
-    /// `thinking`, with a budget of tokens for the lower efforts.
-    #[default]
-    Thinking,
-    /// It is left out: for models that cannot reason and refuse to be asked.
-    Drop,
+    pub enum Reasoning {
+        /// `thinking`, with a budget of tokens for the lower efforts.
+        Thinking = "thinking",
+        /// It is left out: for models that cannot reason and refuse to be asked.
+        Drop = "drop",
+    }
 }
 
 impl Settings {
@@ -62,27 +58,13 @@ impl Settings {
     }
 }
 
-/// The JSON Schema of [`Settings`].
-pub const SCHEMA: &str = r#"{
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "type": "object",
-    "additionalProperties": false,
-    "properties": {
-        "api": { "enum": ["auto", "v2", "v1_chat", "v1_generate"], "default": "auto" },
-        "v1_models": { "type": "array", "items": { "type": "string", "minLength": 1 }, "default": [] },
-        "generate_models": { "type": "array", "items": { "type": "string", "minLength": 1 }, "default": [] },
-        "input_type": { "type": "string", "minLength": 1, "default": "search_document" },
-        "reasoning": { "enum": ["thinking", "drop"], "default": "thinking" }
-    }
-}"#;
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_schema_names_every_setting_and_every_choice() {
-        let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        let schema: Value = serde_json::from_str(&Settings::schema()).unwrap();
         let properties = schema["properties"].as_object().unwrap();
         for (name, property) in properties {
             let choices = property["enum"].as_array().into_iter().flatten().chain([&property["default"]]);

@@ -24,8 +24,8 @@ const TYPES: [(&str, &str); 5] =
 /// Translates a chat request into one of `/v1/chat`.
 pub fn chat(call: &Call, request: &ChatRequest, choice: ToolUse) -> Result<UpstreamRequest, Failure> {
     let (mut body, mut dropped) = fields(call, request, &[COMMON, CHAT_ALONE, CHAT]);
-    converse(&mut body, request.messages())?;
-    body.extend(response_format(request, "schema").map(|format| ("response_format".to_owned(), format)));
+    converse(&mut body, request)?;
+    body.extend(response_format(request, "schema"));
     if choice != ToolUse::None && !request.tools().is_empty() {
         body.insert("tools".to_owned(), request.tools().iter().map(tool).collect());
         if choice == ToolUse::Required {
@@ -64,51 +64,46 @@ fn send(path: &str, body: &Map<String, Value>, dropped: Vec<String>) -> Result<U
 
 /// Writes the conversation: `message` or `tool_results` is what is new, `chat_history` all before it, `preamble` what
 /// leads.
-fn converse(body: &mut Map<String, Value>, messages: &[Message]) -> Result<(), Failure> {
-    let (mut preamble, mut turns, mut calls) = (Vec::new(), Vec::<Value>::new(), Vec::new());
-    for (index, message) in messages.iter().enumerate() {
+fn converse(body: &mut Map<String, Value>, request: &ChatRequest) -> Result<(), Failure> {
+    let (mut preamble, mut turns) = (Vec::new(), Vec::<Value>::new());
+    for (index, message) in request.messages().iter().enumerate() {
         let text = text(index, message)?;
-        match message.role.as_deref() {
-            Some("system") if turns.is_empty() => preamble.push(text),
-            Some("system") => turns.push(turn("SYSTEM", text)),
-            Some("assistant") => {
-                let made: Vec<Value> = message.tool_calls.iter().flatten().map(tool_call).collect();
-                calls.extend(message.tool_calls.iter().flatten());
-                turns.push(turn("CHATBOT", text));
-                if let Some(Value::Object(turn)) = turns.last_mut().filter(|_| !made.is_empty()) {
-                    turn.insert("tool_calls".to_owned(), made.into());
-                }
+        let speaker = match message.role.as_deref() {
+            Some("system") if turns.is_empty() => {
+                preamble.push(text);
+                continue;
             }
             Some("tool") => {
-                let call = calls.iter().rfind(|call| call.id == message.tool_call_id).map(|call| tool_call(call));
-                let result = json!({"call": call, "outputs": outputs(&text)});
+                let result = json!({"call": request.call_of(index).map(tool_call), "outputs": outputs(&text)});
                 match turns.last_mut().and_then(|turn| turn.get_mut("tool_results")?.as_array_mut()) {
                     Some(results) => results.push(result),
                     None => turns.push(json!({"role": "TOOL", "tool_results": [result]})),
                 }
+                continue;
             }
-            _ => turns.push(turn("USER", text)),
+            Some("system") => "SYSTEM",
+            Some("assistant") => "CHATBOT",
+            _ => "USER",
+        };
+        let mut turn = json!({"role": speaker, "message": text});
+        if let Some(calls) = &message.tool_calls {
+            turn["tool_calls"] = calls.iter().map(tool_call).collect();
         }
+        turns.push(turn);
     }
     let mut last = turns.pop().unwrap_or_default();
     match last["role"].as_str() {
         Some("USER") => drop(body.insert("message".to_owned(), last["message"].take())),
         Some("TOOL") => {
-            body.extend([("message".to_owned(), "".into()), ("tool_results".to_owned(), last["tool_results"].take())])
+            body.extend([("message".to_owned(), "".into()), ("tool_results".to_owned(), last["tool_results"].take())]);
         }
         _ => return Err(Failure::invalid_field("messages", "The last message has to be the user's, or a result.")),
     }
-    if !turns.is_empty() {
-        body.insert("chat_history".to_owned(), turns.into());
-    }
+    body.extend((!turns.is_empty()).then(|| ("chat_history".to_owned(), turns.into())));
     if !preamble.is_empty() {
         body.entry("preamble").or_insert_with(|| preamble.join("\n\n").into());
     }
     Ok(())
-}
-
-fn turn(role: &str, text: String) -> Value {
-    json!({"role": role, "message": text})
 }
 
 fn text(index: usize, message: &Message) -> Result<String, Failure> {
@@ -117,11 +112,9 @@ fn text(index: usize, message: &Message) -> Result<String, Failure> {
 }
 
 fn tool_call(call: &ToolCall) -> Value {
-    let function = call.function.as_ref();
-    let name = function.and_then(|function| function.name.as_deref()).unwrap_or_default();
-    let arguments = function.and_then(|function| function.arguments.as_deref()).unwrap_or_default();
-    let parameters: Value = serde_json::from_str(arguments).unwrap_or_else(|_| Map::new().into());
-    json!({"name": name, "parameters": parameters})
+    let Some(function) = &call.function else { return Value::Null };
+    let parameters = function.object(String::new).ok();
+    json!({"name": function.name, "parameters": parameters.map_or_else(|| json!({}), |object| json!(object))})
 }
 
 /// The result of a tool as v1 wants it: a list of objects.

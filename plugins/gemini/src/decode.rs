@@ -1,239 +1,213 @@
-//! Answers of Gemini's, whole or in events, as what they mean: one reader for both, because each event of a stream
-//! has the form of a whole answer. [`answer`] and [`Stream`] make canonical documents of what it finds.
+//! Answers of Gemini's, whole or in events, as what they mean: one reader for both, because each event of a stream has
+//! the form of a whole answer, whose parts are what is new.
+//!
+//! The end of a stream has no event of its own, and older models repeat `STOP` in every one: what ends an answer waits
+//! for the end of the stream.
 
-mod answer;
-mod choice;
 mod sources;
-mod stream;
 
-use serde_json::{Value, json};
-use weir_plugin::openai::{Usage, completion_id, now, tool_call_id};
-use weir_plugin::{Call, Failure};
+use serde_json::{Map, Value};
+use weir_plugin::json::{compact, object};
+use weir_plugin::openai::{AnswerSink, AnswerStream, EventReader, FinishReason, StreamedAnswer, WholeAnswer};
+use weir_plugin::{Call, Event, Failure};
 
-pub use self::answer::answer;
-use self::choice::Choice;
-pub use self::stream::Stream;
 use crate::failure;
-use crate::wire::{self, Blob, Candidate, FunctionCall, Generated, SaidPart, UsageMetadata};
+use crate::wire::{self, Candidate, Generated, Part};
 
-/// What an answer is called, in all its parts.
-pub struct Identity {
-    id: String,
-    /// In seconds since 1970.
-    created: u64,
-    model: String,
+/// The translation of one stream.
+pub type Stream = AnswerStream<Reader>;
+
+/// Where an answer goes.
+type Sink<'s> = &'s mut dyn AnswerSink;
+
+/// Translates the body of an answer with a 2xx status, be it one document or a list of what would have been events.
+pub fn answer(call: &Call, body: &str) -> Result<String, Failure> {
+    let (mut reader, mut sink) = (Reader::default(), WholeAnswer::new(call, false));
+    reader.read(body, &mut sink)?;
+    reader.close(&mut sink, |_| true);
+    if reader.choices.is_empty() {
+        return Err(Failure::bad_answer("The provider's answer holds nothing, and does not say why."));
+    }
+    let (usage, tier) = wire::usage(&reader.usage).unzip();
+    sink.complete(usage, tier.flatten())
 }
-
-/// Something for the client, found in an answer.
-pub enum Piece<'a> {
-    /// A choice that was not there before.
-    Begin,
-    Text(&'a str),
-    Reasoning(&'a str),
-    Call(ToolCall<'a>),
-    /// A picture as an element of `images`.
-    Image(Value),
-    /// Sound in base64.
-    Audio(&'a str),
-    /// Elements of `logprobs.content`.
-    Logprobs(Vec<Value>),
-}
-
-/// A call of one of the client's functions.
-pub struct ToolCall<'a> {
-    /// Its place among the calls of its choice.
-    index: u32,
-    id: String,
-    name: &'a str,
-    arguments: String,
-    signature: Option<&'a str>,
-}
-
-/// Who is told of each piece, with the index of the choice that it belongs to.
-type Each<'e> = &'e mut dyn FnMut(&Identity, u32, Piece);
 
 /// Reads an answer, in one piece or in many.
+#[derive(Debug, Default)]
 pub struct Reader {
-    call: Call,
-    identity: Option<Identity>,
     /// The answers so far.
     choices: Vec<Choice>,
-    /// How many tools were called in all of them.
-    calls: u32,
-    /// What it cost so far, as it came. Empty if that is not known.
-    usage: String,
     /// The choice that a blocked prompt gets if there is no other.
     blocked: Option<Choice>,
+    /// What it cost so far, as it came. Empty if that is not known.
+    usage: String,
+    /// Whether the client's account knows what the prompt cost.
+    has_told_usage: bool,
+}
+
+/// What is known of one answer so far.
+#[derive(Debug, Default)]
+struct Choice {
+    /// Its place among those that were asked for.
+    index: u32,
+    /// Its text, which sources point into.
+    text: String,
+    /// What the model needs back with the text. The last one holds.
+    signature: Option<String>,
+    /// Why it ended, once that is known.
+    reason: Option<String>,
+    /// The same in words, if the words say more.
+    words: Option<String>,
+    /// Whether it stands for a prompt that was blocked.
+    is_blocked: bool,
+    grounding: String,
+    citations: Vec<String>,
 }
 
 impl Reader {
-    fn new(call: Call) -> Self {
-        Self { call, identity: None, choices: Vec::new(), calls: 0, usage: String::new(), blocked: None }
-    }
-
     /// Reads on. An error inside is the failure that it tells of.
-    fn read(&mut self, body: &str, each: Each) -> Result<(), Failure> {
+    fn read(&mut self, body: &str, sink: Sink) -> Result<(), Failure> {
         for generated in wire::read(body)? {
             if let Some(error) = generated.error {
                 return Err(failure::of(200, &format!(r#"{{"error":{}}}"#, error.get())));
             }
-            self.take(&generated, each);
+            self.take(&generated, sink);
         }
         Ok(())
     }
 
-    /// What it cost so far, and the tier that serves it, in OpenAI's words.
-    fn usage(&self) -> Option<(Usage, Option<&'static str>)> {
-        let usage: UsageMetadata = serde_json::from_str(&self.usage).ok()?;
-        Some((usage.canonical(), usage.tier()))
-    }
-
-    /// Gives a prompt that was blocked the one choice that says so.
-    fn close(&mut self, each: Each) {
-        if let (true, Some(blocked), Some(identity)) = (self.choices.is_empty(), self.blocked.take(), &self.identity) {
-            each(identity, 0, Piece::Begin);
-            self.choices.push(blocked);
-        }
-    }
-
-    fn take(&mut self, generated: &Generated, each: Each) {
-        let call = &self.call;
-        let identity = self.identity.get_or_insert_with(|| Identity {
-            id: generated
-                .response_id
-                .as_deref()
-                .filter(|id| !id.is_empty())
-                .map_or_else(|| completion_id(call), str::to_owned),
-            created: now(),
-            model: generated.model_version.as_deref().unwrap_or(&call.model).to_owned(),
-        });
+    fn take(&mut self, generated: &Generated, sink: Sink) {
+        sink.identify(generated.response_id.as_deref(), generated.model_version.as_deref());
         if let Some(usage) = generated.usage_metadata {
-            self.usage.clear();
-            self.usage.push_str(usage.get());
+            usage.get().clone_into(&mut self.usage);
         }
-        if let Some(feedback) = &generated.prompt_feedback
-            && let Some(reason) = feedback.block_reason
+        if let Some(feedback) = generated.prompt_feedback.as_ref().filter(|feedback| !feedback["blockReason"].is_null())
         {
-            self.blocked = Some(Choice::blocked(reason, feedback.block_reason_message.as_deref()));
+            let reason = Some(feedback["blockReason"].to_string().trim_matches('"').to_owned());
+            let words = feedback["blockReasonMessage"].as_str().map(str::to_owned);
+            self.blocked = Some(Choice { reason, words, is_blocked: true, ..Choice::default() });
         }
         for (place, candidate) in (0..).zip(generated.candidates.iter().flatten()) {
             let Some(candidate) = candidate else { continue };
             let index = candidate.index.unwrap_or(place);
             let known = self.choices.iter().position(|choice| choice.index == index);
             let at = known.unwrap_or_else(|| {
-                each(identity, index, Piece::Begin);
-                self.choices.push(Choice::new(index));
+                self.choices.push(Choice { index, ..Choice::default() });
                 self.choices.len() - 1
             });
-            let mut each = |piece: Piece<'_>| each(identity, index, piece);
-            read_candidate(&mut self.choices[at], candidate, call, &mut self.calls, &mut each);
+            sink.begin(index);
+            self.choices[at].read(candidate, sink);
         }
+    }
+
+    /// Tells what ends those choices that are to be ended. A prompt that was blocked has one that says so.
+    fn close(&mut self, sink: Sink, ends: impl Fn(&Choice) -> bool) {
+        self.choices.extend(self.blocked.take().filter(|_| self.choices.is_empty()));
+        self.choices.iter().filter(|choice| ends(choice)).for_each(|choice| choice.close(sink));
     }
 }
 
-fn read_candidate(
-    choice: &mut Choice,
-    candidate: &Candidate,
-    call: &Call,
-    calls: &mut u32,
-    each: &mut dyn FnMut(Piece),
-) {
-    let parts = candidate.content.as_ref().and_then(|content| content.parts.as_deref()).unwrap_or_default();
-    for part in parts.iter().flatten() {
-        if let Some(function) = part.function_call.as_ref().filter(|function| function.name.is_some()) {
-            each(Piece::Call(tool_call(choice, function, part, call, calls)));
+impl Choice {
+    fn read(&mut self, candidate: &Candidate, sink: Sink) {
+        let parts = candidate.content.as_ref().and_then(|content| content.parts.as_ref());
+        parts.into_iter().flatten().flatten().for_each(|part| self.part(part, sink));
+        if let Some(logprobs) = candidate.logprobs_result {
+            sink.logprobs(sources::logprobs(logprobs.get()));
+        }
+        if let Some(reason) = candidate.finish_reason.map(wire::reason) {
+            self.reason = Some(reason.to_owned());
+            // Behind an ordinary end Gemini only says that it is one.
+            self.words = candidate.finish_message.as_deref().filter(|_| reason != "STOP").map(str::to_owned);
+        }
+        if let Some(grounding) = candidate.grounding_metadata {
+            grounding.get().clone_into(&mut self.grounding);
+        }
+        self.citations.extend(candidate.citation_metadata.map(|citations| citations.get().to_owned()));
+    }
+
+    fn part(&mut self, part: &Part, sink: Sink) {
+        let signature = part.thought_signature.as_deref();
+        let is_thought = part.thought == Some(true);
+        if let Some((function, name)) = part.function_call.as_ref().and_then(|call| Some((call, call.name.as_deref()?)))
+        {
+            let arguments = function.args.map_or_else(|| "{}".to_owned(), |args| compact(args.get()));
+            sink.whole_call(function.id.as_deref(), name, &arguments, signed(signature));
         } else if let Some(blob) = &part.inline_data {
-            media(choice, blob, part, each);
+            let media_type = blob.mime_type.as_deref().unwrap_or_default();
+            let data = blob.data.as_deref().unwrap_or_default();
+            if media_type.starts_with("audio/") {
+                sink.audio(data);
+            } else if media_type.starts_with("image/") && !is_thought {
+                let url = object(vec![("url", format!("data:{media_type};base64,{data}").into())]);
+                let image = vec![("index", 0.into()), ("type", "image_url".into()), ("image_url", url.into())];
+                let mut image = object(image);
+                image.extend(signed(signature));
+                sink.element("images", image);
+            }
         } else {
             // Code that Google ran, tools that Google called, and their results, have neither text nor a place here.
-            text(choice, part, each);
+            self.signature = signature.map(str::to_owned).or(self.signature.take());
+            let text = part.text.as_deref().unwrap_or_default();
+            if is_thought {
+                sink.reasoning(text);
+            } else {
+                self.text.push_str(text);
+                sink.text(text);
+            }
         }
     }
-    if let Some(logprobs) = candidate.logprobs_result {
-        each(Piece::Logprobs(sources::logprobs(logprobs)));
-    }
-    choice.note(candidate);
-}
 
-fn tool_call<'a>(
-    choice: &mut Choice,
-    function: &'a FunctionCall<'_>,
-    part: &'a SaidPart<'_>,
-    call: &Call,
-    calls: &mut u32,
-) -> ToolCall<'a> {
-    let id = function.id.as_deref().filter(|id| !id.is_empty());
-    let id = id.map_or_else(|| tool_call_id(call, *calls), str::to_owned);
-    let index = choice.calls;
-    choice.calls += 1;
-    *calls += 1;
-    ToolCall {
-        index,
-        id,
-        name: function.name.as_deref().unwrap_or_default(),
-        arguments: function.args.map_or_else(|| "{}".to_owned(), |args| compact(args.get())),
-        signature: part.thought_signature.as_deref(),
+    /// Why it ended. Gemini has many reasons for answers that it withholds.
+    fn finish_reason(&self) -> FinishReason {
+        let reason = self.reason.as_deref().unwrap_or_default();
+        let is_withheld = self.is_blocked || reason.starts_with("IMAGE_");
+        if is_withheld { FinishReason::ContentFilter } else { FinishReason::from_upstream(reason) }
     }
-}
 
-fn text(choice: &mut Choice, part: &SaidPart, each: &mut dyn FnMut(Piece)) {
-    if let Some(signature) = &part.thought_signature {
-        choice.signature = Some(signature.as_str().to_owned());
-    }
-    let Some(text) = part.text.as_deref().filter(|text| !text.is_empty()) else { return };
-    if part.thought == Some(true) {
-        each(Piece::Reasoning(text));
-    } else {
-        choice.text.push_str(text);
-        each(Piece::Text(text));
-    }
-}
-
-fn media(choice: &mut Choice, blob: &Blob, part: &SaidPart, each: &mut dyn FnMut(Piece)) {
-    let media_type = blob.mime_type.as_deref().unwrap_or_default();
-    let data = blob.data.as_deref().unwrap_or_default();
-    if media_type.starts_with("audio/") {
-        each(Piece::Audio(data));
-    } else if media_type.starts_with("image/") && part.thought != Some(true) {
-        let url = format!("data:{media_type};base64,{data}");
-        let mut image = json!({ "index": choice.images, "type": "image_url", "image_url": { "url": url } });
-        if let Some(signature) = part.thought_signature.as_deref() {
-            image["extra_content"] = signed(signature);
-        }
-        choice.images += 1;
-        each(Piece::Image(image));
+    /// Tells what is known of a message when it is complete, and what the upstream itself says of the end.
+    fn close(&self, sink: Sink) {
+        sink.begin(self.index);
+        let reason = self.finish_reason();
+        let refusal = self.words.as_ref().filter(|_| reason == FinishReason::ContentFilter);
+        let mut fields = object(refusal.map(|words| ("refusal", words.as_str().into())).into_iter().collect());
+        fields.extend(sources::of(&self.text, &self.grounding, &self.citations));
+        fields.extend(signed(self.signature.as_deref()));
+        sink.fields(fields);
+        let native = [("native_finish_reason", &self.reason), ("native_finish_message", &self.words)];
+        let native = native.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?.into())));
+        sink.end(reason, object(native.collect()));
     }
 }
 
 /// The `extra_content` that carries a thought signature to the client and back.
-fn signed(signature: &str) -> Value {
-    json!({ "google": { "thought_signature": signature } })
+fn signed(signature: Option<&str>) -> Map<String, Value> {
+    let Some(signature) = signature else { return Map::new() };
+    let google = object(vec![("thought_signature", signature.into())]);
+    object(vec![("extra_content", object(vec![("google", google.into())]).into())])
 }
 
-/// JSON without the white space between its tokens: Gemini sends arguments as it prints answers, with indentation.
-fn compact(json: &str) -> String {
-    let (mut in_string, mut escaped) = (false, false);
-    let keep = |character: &char| {
-        let keep = in_string || !character.is_ascii_whitespace();
-        in_string ^= *character == '"' && !escaped;
-        escaped = in_string && *character == '\\' && !escaped;
-        keep
-    };
-    json.chars().filter(keep).collect()
-}
+impl EventReader for Reader {
+    fn event(&mut self, event: &Event, answer: &mut StreamedAnswer) -> Result<bool, Failure> {
+        // `[DONE]` is not Gemini's, but some that speak its API end so.
+        if matches!(event.data.trim(), "" | "[DONE]") {
+            return Ok(false);
+        }
+        self.read(&event.data, answer)?;
+        // What the prompt cost is to be counted even if the client leaves.
+        if !self.has_told_usage
+            && let Some((usage, _)) = wire::usage(&self.usage)
+        {
+            answer.usage(&usage, None);
+            self.has_told_usage = true;
+        }
+        Ok(false)
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::compact;
-
-    #[test]
-    fn arguments_lose_the_space_between_their_tokens_and_nothing_else() {
-        for (json, expected) in [
-            ("{\n  \"a b\" : [1 , 2.50],\n  \"c\": \" \\\" \"\n}", r#"{"a b":[1,2.50],"c":" \" "}"#),
-            (r#"{"path": "C:\\", "x": " y "}"#, r#"{"path":"C:\\","x":" y "}"#),
-            ("{}", "{}"),
-        ] {
-            assert_eq!(compact(json), expected);
+    /// An answer that does not say why it ended was cut off, which is for the host to find out.
+    fn end(&mut self, answer: &mut StreamedAnswer) {
+        self.close(answer, |choice| choice.reason.is_some());
+        if let Some((usage, tier)) = wire::usage(&self.usage) {
+            answer.usage(&usage, tier);
         }
     }
 }

@@ -16,7 +16,7 @@ mod wire;
 
 use weir_plugin::{Call, Descriptor, Encoded, Failure, Operation, Position, Provider, ResponseHead, export_provider};
 
-pub use crate::decode::Stream;
+pub use crate::decode::{Reader, Stream};
 pub use crate::settings::Settings;
 
 /// The provider, with its settings.
@@ -35,7 +35,7 @@ impl Provider for Gemini {
             summary: "Speaks Google's Gemini API, also that of Vertex AI.".to_owned(),
             operations: vec![Operation::Chat, Operation::Embeddings, Operation::Models],
             embedding_inputs: Some(100),
-            settings_schema: settings::SCHEMA.to_owned(),
+            settings_schema: Settings::schema(),
             ..Descriptor::default()
         }
     }
@@ -67,7 +67,7 @@ impl Provider for Gemini {
     }
 
     fn stream(&self, call: Call, _: Option<String>, _: ResponseHead, _: Option<Position>) -> Stream {
-        Stream::new(call)
+        Stream::new(call, false, Reader::default())
     }
 }
 

@@ -32,11 +32,6 @@ fn model(listed: &Value) -> Option<Model<'_>> {
     let name = listed["name"].as_str()?;
     // `models/gemini-x`, `publishers/google/models/gemini-x`. `tunedModels/mine` needs its whole name.
     let id = name.rfind("models/").map_or(name, |at| &name[at + "models/".len()..]);
-    let mut model = Model::new(id, 0, "google");
-    for (fact, limit) in [("context_window", "inputTokenLimit"), ("max_output_tokens", "outputTokenLimit")] {
-        if let Some(limit) = listed.get(limit) {
-            model.extra.insert(fact.to_owned(), limit.clone());
-        }
-    }
-    Some(model)
+    let model = Model::new(id, 0, "google").with("context_window", listed.get("inputTokenLimit").cloned());
+    Some(model.with("max_output_tokens", listed.get("outputTokenLimit").cloned()))
 }

@@ -1,92 +1,79 @@
 //! What an operator can set for a provider of this plugin, and what follows from it: paths and credentials.
 //! `README.md` holds the table.
 
-use serde::Deserialize;
-use serde_json::Value;
-use weir_plugin::{Auth, Call, Failure, UpstreamRequest, path_segments};
+use serde_json::{Map, Value};
+use weir_plugin::{Auth, Call, Failure, UpstreamRequest, choices, path_segments, settings};
 
-/// The `settings` object. Without any the provider is the Gemini API; with a project it is Vertex AI.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// The project at Google Cloud.
-    pub project: Option<String>,
-    /// The location of Vertex AI: a region, or `global`.
-    pub location: Option<String>,
-    /// The API's version. `v1beta` of the Gemini API, `v1beta1` of Vertex AI if not set.
-    pub api_version: Option<String>,
-    /// How the credential is sent. `x-goog-api-key` to the Gemini API, `bearer` to Vertex AI if not set.
-    pub auth: Option<Credential>,
+settings! {
+    /// The `settings` object. Without any the provider is the Gemini API; with a project it is Vertex AI.
+    pub struct Settings {
+        /// The project at Google Cloud.
+        project: Option<String>,
+        /// The location of Vertex AI: a region, or `global`.
+        location: Option<String>,
+        /// The API's version. `v1beta` of the Gemini API, `v1beta1` of Vertex AI if not set.
+        api_version: Option<String>,
+        /// How the credential is sent. `x-goog-api-key` to the Gemini API, `bearer` to Vertex AI if not set.
+        auth: Option<Credential>,
+        /// In which language schemas go upstream.
+        schemas: Schemas,
+        /// What `reasoning_effort` becomes.
+        reasoning: Reasoning,
+        /// When the model's thoughts are shown.
+        thoughts: Thoughts,
+        /// What becomes of media that a client gives by an `http` URL.
+        remote_media: RemoteMedia,
+        /// The `safetySettings` of requests that have none.
+        safety_settings: Option<Vec<Map<String, Value>>>,
+    }
+}
+
+choices! {
+    /// How the credential is sent.
+    pub enum Credential {
+        /// As a header of Google's own.
+        XGoogApiKey = "x-goog-api-key",
+        /// As `Authorization: Bearer`.
+        Bearer = "bearer",
+    }
+
     /// In which language schemas go upstream.
-    pub schemas: Schemas,
+    pub enum Schemas {
+        /// JSON Schema, as it came.
+        Json = "json",
+        /// The subset of OpenAPI that older models and servers take; what it does not have is left out.
+        Openapi = "openapi",
+    }
+
     /// What `reasoning_effort` becomes.
-    pub reasoning: Reasoning,
-    /// When the model's thoughts are shown.
-    pub thoughts: Thoughts,
+    pub enum Reasoning {
+        /// What suits the model, judged by its name.
+        Auto = "auto",
+        /// `thinkingBudget`.
+        Budget = "budget",
+        /// `thinkingLevel`.
+        Level = "level",
+        /// Nothing.
+        Drop = "drop",
+    }
+
+    /// When the model's thoughts are shown, as `reasoning_content`.
+    pub enum Thoughts {
+        /// When the client asks for reasoning.
+        Asked = "asked",
+        /// With every model that is known to think.
+        Always = "always",
+        /// Never.
+        Never = "never",
+    }
+
     /// What becomes of media that a client gives by an `http` URL.
-    pub remote_media: RemoteMedia,
-    /// The `safetySettings` of requests that have none.
-    pub safety_settings: Option<Value>,
-}
-
-/// How the credential is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Credential {
-    /// As `x-goog-api-key`.
-    XGoogApiKey,
-    /// As `Authorization: Bearer`.
-    Bearer,
-}
-
-/// In which language schemas go upstream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Schemas {
-    /// JSON Schema, as it came.
-    #[default]
-    Json,
-    /// The subset of OpenAPI that older models and servers take; what it does not have is left out.
-    Openapi,
-}
-
-/// What `reasoning_effort` becomes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Reasoning {
-    /// What suits the model, judged by its name.
-    #[default]
-    Auto,
-    /// `thinkingBudget`.
-    Budget,
-    /// `thinkingLevel`.
-    Level,
-    /// Nothing.
-    Drop,
-}
-
-/// When the model's thoughts are shown, as `reasoning_content`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Thoughts {
-    /// When the client asks for reasoning.
-    #[default]
-    Asked,
-    /// With every model that is known to think.
-    Always,
-    /// Never.
-    Never,
-}
-
-/// What becomes of media that a client gives by an `http` URL.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RemoteMedia {
-    /// The host fetches them, and they go inline.
-    #[default]
-    Fetch,
-    /// The URL goes upstream, which may or may not be able to fetch it.
-    Forward,
+    pub enum RemoteMedia {
+        /// The host fetches them, and they go inline.
+        Fetch = "fetch",
+        /// The URL goes upstream, which may or may not be able to fetch it.
+        Forward = "forward",
+    }
 }
 
 impl Settings {
@@ -127,35 +114,12 @@ impl Settings {
 
     /// The request with what all have in common: how to authenticate, and those of the client's headers that the
     /// operator lets through.
-    pub fn complete(&self, call: &Call, mut request: UpstreamRequest) -> UpstreamRequest {
-        const OWN: [&str; 5] = ["accept", "authorization", "content-type", "cookie", "x-goog-api-key"];
-        request.headers.extend(call.headers.iter().filter(|header| !OWN.contains(&header.name.as_str())).cloned());
-        request.auth = match (self.auth, self.is_vertex()) {
-            (Some(Credential::Bearer), _) | (None, true) => Auth::Bearer,
-            (Some(Credential::XGoogApiKey), _) | (None, false) => Auth::Header("x-goog-api-key".to_owned()),
-        };
-        request
+    pub fn complete(&self, call: &Call, request: UpstreamRequest) -> UpstreamRequest {
+        let is_bearer = self.auth.map_or(self.is_vertex(), |auth| auth == Credential::Bearer);
+        let auth = if is_bearer { Auth::Bearer } else { Auth::Header("x-goog-api-key".to_owned()) };
+        UpstreamRequest { auth, ..request }.with_client_headers(call)
     }
 }
-
-/// The JSON Schema of [`Settings`].
-pub const SCHEMA: &str = r#"{
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "type": "object",
-    "additionalProperties": false,
-    "dependentRequired": { "project": ["location"], "location": ["project"] },
-    "properties": {
-        "project": { "type": "string", "minLength": 1 },
-        "location": { "type": "string", "minLength": 1 },
-        "api_version": { "type": "string", "minLength": 1 },
-        "auth": { "enum": ["x-goog-api-key", "bearer"] },
-        "schemas": { "enum": ["json", "openapi"], "default": "json" },
-        "reasoning": { "enum": ["auto", "budget", "level", "drop"], "default": "auto" },
-        "thoughts": { "enum": ["asked", "always", "never"], "default": "asked" },
-        "remote_media": { "enum": ["fetch", "forward"], "default": "fetch" },
-        "safety_settings": { "type": "array", "items": { "type": "object" } }
-    }
-}"#;
 
 #[cfg(test)]
 mod tests {
@@ -165,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_schema_names_every_setting_with_its_default_and_every_choice_is_understood() {
-        let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        let schema: Value = serde_json::from_str(&Settings::schema()).unwrap();
         let properties = schema["properties"].as_object().unwrap();
         assert_eq!(properties.len(), 9);
         for (name, property) in properties {

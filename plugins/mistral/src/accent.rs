@@ -58,8 +58,8 @@ impl Accent {
         let (mut content, mut thoughts, mut citations) = (String::new(), String::new(), Vec::new());
         for mut part in parts {
             match (part.get("thinking"), part.get("text")) {
-                (Some(thinking), _) => gather(thinking, &mut thoughts),
-                (None, Some(text)) => gather(text, &mut content),
+                (Some(thinking), _) => thoughts.push_str(&dialect::text_of(thinking)),
+                (None, Some(text)) => content.push_str(&dialect::text_of(text)),
                 (None, None) => {
                     let Value::Object(fields) = &mut part else { continue };
                     // Clients join the lists of several chunks by the index of each element.
@@ -76,15 +76,6 @@ impl Accent {
         if !citations.is_empty() {
             message.insert("citations".to_owned(), citations.into());
         }
-    }
-}
-
-/// Adds a text, that of a part, or that of a list of parts.
-fn gather(part: &Value, text: &mut String) {
-    match part {
-        Value::String(more) => text.push_str(more),
-        Value::Array(parts) => parts.iter().for_each(|part| gather(part, text)),
-        part => part.get("text").into_iter().for_each(|part| gather(part, text)),
     }
 }
 

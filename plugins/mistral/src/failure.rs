@@ -26,15 +26,9 @@ pub fn failure(status: u16, body: &str) -> Failure {
 
 /// The place of a problem as the client wrote it: `messages[0].role`.
 fn path(steps: &[Value]) -> String {
-    let mut path = String::new();
-    for step in steps.iter().filter(|step| *step != "body") {
-        match step.as_str() {
-            None => path.extend(["[", &step.to_string(), "]"]),
-            Some(name) if path.is_empty() => path.push_str(name),
-            Some(name) => path.extend([".", name]),
-        }
-    }
-    path
+    let steps = steps.iter().filter(|step| *step != "body");
+    let steps = steps.map(|step| step.as_str().map_or_else(|| format!("[{step}]"), |name| format!(".{name}")));
+    steps.collect::<String>().trim_start_matches('.').to_owned()
 }
 
 /// Brings up what the layers have put elsewhere: the list of problems, which is in the message as an object or as its

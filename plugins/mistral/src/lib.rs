@@ -11,9 +11,11 @@ mod failure;
 mod models;
 mod settings;
 
+use std::borrow::Cow;
+
 use weir_plugin::dialect::{self, EmbeddingNumbers};
 use weir_plugin::{Call, Descriptor, Encoded, Failure, Operation, Position, Provider, RateLimit, RateLimitHeader};
-use weir_plugin::{ResponseHead, export_provider};
+use weir_plugin::{ResponseHead, UpstreamRequest, export_provider};
 
 use crate::accent::Accent;
 pub use crate::accent::Stream;
@@ -55,7 +57,7 @@ impl Provider for Mistral {
             operations: vec![Operation::Chat, Operation::Completions, Operation::Embeddings, Operation::Models],
             rate_limits: RateLimitHeader::list(&RATE_LIMITS),
             embedding_inputs: Some(EMBEDDING_INPUTS),
-            settings_schema: settings::SCHEMA.to_owned(),
+            settings_schema: Settings::schema(),
         }
     }
 
@@ -68,7 +70,7 @@ impl Provider for Mistral {
             Operation::Chat => encode::chat(&self.settings, call, document),
             Operation::Completions => encode::completion(call, document),
             Operation::Embeddings => encode::embeddings(call, document),
-            Operation::Models => Ok(encode::models(call)),
+            Operation::Models => Ok(UpstreamRequest::get("/models").with_client_headers(call)),
             other => Err(Failure::no_operation(other)),
         };
         request.map(Encoded::Send)
@@ -78,12 +80,12 @@ impl Provider for Mistral {
         if !(200..300).contains(&head.status) {
             return Err(failure::failure(head.status, body));
         }
-        let numbers = EmbeddingNumbers::Float;
-        match call.operation {
-            Operation::Models => dialect::decode(call, numbers, head, &models::with_modalities(body)),
-            Operation::Embeddings => dialect::decode(call, numbers, head, body),
-            _ => dialect::decode(call, numbers, head, &Accent::default().straighten(body)),
-        }
+        let body = match call.operation {
+            Operation::Models => models::with_modalities(body),
+            Operation::Embeddings => Cow::Borrowed(body),
+            _ => Accent::default().straighten(body),
+        };
+        dialect::decode(call, EmbeddingNumbers::Float, head, &body)
     }
 
     fn stream(&self, call: Call, _: Option<String>, head: ResponseHead, resume: Option<Position>) -> Stream {

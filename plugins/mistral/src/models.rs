@@ -7,9 +7,8 @@ use serde_json::{Map, Value};
 /// The list with the kinds of input of each model under the name that others have for them.
 pub fn with_modalities(body: &str) -> Cow<'_, str> {
     let Ok(mut list) = serde_json::from_str::<Value>(body) else { return Cow::Borrowed(body) };
-    for model in
-        list.get_mut("data").and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
-    {
+    let models = list.get_mut("data").and_then(Value::as_array_mut).into_iter().flatten();
+    for model in models.filter_map(Value::as_object_mut) {
         if let Some(capabilities) = model.get("capabilities").and_then(Value::as_object) {
             let kinds = input(capabilities);
             model.insert("input_modalities".to_owned(), kinds);

@@ -12,9 +12,6 @@ use self::parameters::Parameters;
 use crate::settings::Settings;
 use crate::wire::Body;
 
-/// What an answer has to be told of its request: that the client speaks of functions, not tools.
-const LEGACY: &str = "functions";
-
 /// A chat. Images that lie elsewhere are for the host to fetch first: Ollama takes none but those that it is given.
 pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<Encoded, Failure> {
     let mut request: ChatRequest = openai::parse(document)?;
@@ -22,11 +19,12 @@ pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<Encoded,
     let mut parameters =
         Parameters::of(settings, &call.model, &request, "logprobs top_logprobs format truncate shift")?;
     let legacy = request.normalize()?;
-    let conversation = Conversation::of(request.messages.take().unwrap_or_default())?;
+    offer_tools(&mut request, &mut parameters.dropped)?;
+    let tools = request.tools.take();
+    let conversation = Conversation::of(&request)?;
     if !conversation.elsewhere.is_empty() {
         return Ok(Encoded::Fetch(conversation.elsewhere));
     }
-    offer_tools(&mut request, &mut parameters.dropped)?;
     let format = match request.wanted_json() {
         // The client's own word for it goes first.
         _ if parameters.own.contains_key("format") => None,
@@ -39,10 +37,9 @@ pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<Encoded,
             None
         }
     };
-    let (messages, tools) = (Some(conversation.turns), request.tools.take());
-    let mut sent = send(call, "/api/chat", Body { messages, tools, format, ..Body::default() }, parameters)?;
-    sent.carry = legacy.then(|| LEGACY.to_owned());
-    Ok(Encoded::Send(sent))
+    let body = Body { messages: Some(conversation.turns), tools, format, ..Body::default() };
+    let sent = send(call, "/api/chat", body, parameters)?;
+    Ok(Encoded::Send(UpstreamRequest { carry: openai::carry(legacy), ..sent }))
 }
 
 /// Leaves those tools that the model may call. Ollama leaves it to the model whether to call one, and how exactly to

@@ -11,6 +11,7 @@ mod settings;
 mod stream;
 mod wire;
 
+use weir_plugin::openai;
 use weir_plugin::{Call, Descriptor, Encoded, Failure, Operation, Position, Provider, ResponseHead, export_provider};
 
 pub use crate::settings::Settings;
@@ -32,7 +33,7 @@ impl Provider for Ollama {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             summary: "Speaks Ollama's own API, local or in the cloud.".to_owned(),
             operations: vec![Operation::Chat, Operation::Completions, Operation::Embeddings, Operation::Models],
-            settings_schema: settings::SCHEMA.to_owned(),
+            settings_schema: Settings::schema(),
             ..Descriptor::default()
         }
     }
@@ -56,7 +57,7 @@ impl Provider for Ollama {
             return Err(decode::failure(head.status, body));
         }
         match call.operation {
-            Operation::Chat => decode::chat(call, carry.is_some(), body),
+            Operation::Chat => decode::chat(call, openai::is_legacy(carry), body),
             Operation::Completions => decode::completion(call, body),
             Operation::Embeddings => decode::embeddings(call, body),
             Operation::Models => decode::models(body),
@@ -65,7 +66,7 @@ impl Provider for Ollama {
     }
 
     fn stream(&self, call: Call, carry: Option<String>, _: ResponseHead, _: Option<Position>) -> Stream {
-        Stream::new(call, carry.is_some())
+        Stream::new(call, openai::is_legacy(carry.as_deref()))
     }
 }
 

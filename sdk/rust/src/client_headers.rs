@@ -3,8 +3,17 @@
 use crate::{Call, UpstreamRequest};
 
 /// Headers that the plugin or the host writes: a client's own would contradict them.
-const OWN: [&str; 8] =
-    ["accept", "authorization", "content-encoding", "content-length", "content-type", "cookie", "host", "x-api-key"];
+const OWN: [&str; 9] = [
+    "accept",
+    "authorization",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "x-api-key",
+    "x-goog-api-key",
+];
 
 impl UpstreamRequest {
     /// The same request with the headers of the client's that the operator lets through (`forward_headers`), besides

@@ -29,6 +29,7 @@ mod path;
 mod provider;
 pub mod random;
 pub mod routing;
+pub mod settings;
 
 pub use bindings::exports::weir::plugin::provider::{
     Auth, Call, Descriptor, Encoded, Event, FieldEdit, Framing, Position, Progress, RateLimit, RateLimitHeader,

@@ -1,72 +1,39 @@
 //! What an answer rests on: sources of searches and recitations as annotations, and token probabilities.
 
-use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use weir_plugin::json::object;
+use weir_plugin::openai::Citations;
 
 /// The fields `annotations` and `citations` of a message with this text: sources that have an address, and others.
-pub fn of(text: &str, grounding: Option<&RawValue>, recited: &[Box<RawValue>]) -> Map<String, Value> {
-    let mut sources = Sources::default();
-    if let Some(grounding) = grounding {
-        sources.ground(text, &parse(grounding));
+/// `grounding` and `recited` are the upstream's metadata.
+pub fn of(text: &str, grounding: &str, recited: &[String]) -> Map<String, Value> {
+    let mut citations = Citations::default();
+    let mut add = |source: &Value, whole: &Value, span| {
+        let url = source["uri"].as_str().or(source["sourceUri"].as_str());
+        citations.add(span, url, source["title"].as_str(), whole);
+    };
+    let grounding = parse(grounding);
+    let (chunks, supports) = (list(&grounding, "groundingChunks"), list(&grounding, "groundingSupports"));
+    let mut add_chunk = |chunk: &Value, span| {
+        let kinds = ["web", "maps", "retrievedContext", "image"];
+        add(kinds.into_iter().find_map(|kind| chunk.get(kind)).unwrap_or(chunk), chunk, span);
+    };
+    for support in supports {
+        let span = span(text, &support["segment"]);
+        let places = list(support, "groundingChunkIndices").iter().filter_map(Value::as_u64);
+        places.filter_map(|place| chunks.get(usize::try_from(place).ok()?)).for_each(|chunk| add_chunk(chunk, span));
     }
-    for metadata in recited {
-        let metadata = parse(metadata);
+    // Nobody says what these are about: then they are about everything.
+    if supports.is_empty() {
+        chunks.iter().for_each(|chunk| add_chunk(chunk, (0, text.chars().count())));
+    }
+    for metadata in recited.iter().map(|metadata| parse(metadata)) {
         // The Gemini API and Vertex AI call the same list differently.
         for citation in list(&metadata, "citationSources").iter().chain(list(&metadata, "citations")) {
-            sources.add(citation, citation, span(text, citation));
+            add(citation, citation, span(text, citation));
         }
     }
-    let fields = [("annotations", sources.annotations), ("citations", sources.others)];
-    let fields = fields.into_iter().filter(|(_, list)| !list.is_empty());
-    fields.map(|(name, list)| (name.to_owned(), Value::Array(list))).collect()
-}
-
-#[derive(Default)]
-struct Sources {
-    annotations: Vec<Value>,
-    others: Vec<Value>,
-}
-
-impl Sources {
-    fn ground(&mut self, text: &str, grounding: &Value) {
-        let chunks = list(grounding, "groundingChunks");
-        let supports = list(grounding, "groundingSupports");
-        let mut add = |chunk: &Value, span| {
-            let kinds = ["web", "maps", "retrievedContext", "image"];
-            let source = kinds.into_iter().find_map(|kind| chunk.get(kind)).unwrap_or(chunk);
-            self.add(source, chunk, span);
-        };
-        for support in supports {
-            let span = span(text, &support["segment"]);
-            let places = list(support, "groundingChunkIndices").iter().filter_map(Value::as_u64);
-            let chunks = places.filter_map(|place| chunks.get(usize::try_from(place).ok()?));
-            chunks.for_each(|chunk| add(chunk, span));
-        }
-        // Nobody says what these are about: then they are about everything.
-        if supports.is_empty() {
-            chunks.iter().for_each(|chunk| add(chunk, (0, text.chars().count())));
-        }
-    }
-
-    /// Adds a source of the text between two positions, in characters. `whole` is what is shown of one without an
-    /// address. Each element has an `index`, by which client libraries merge the lists of several deltas.
-    fn add(&mut self, source: &Value, whole: &Value, (start, end): (usize, usize)) {
-        match source["uri"].as_str().or(source["sourceUri"].as_str()) {
-            Some(url) => {
-                let title = source["title"].as_str().unwrap_or(url);
-                let citation = json!({ "start_index": start, "end_index": end, "title": title, "url": url });
-                if self.annotations.iter().all(|other| other["url_citation"] != citation) {
-                    let index = self.annotations.len();
-                    let kind = "url_citation";
-                    self.annotations.push(json!({ "index": index, "type": kind, "url_citation": citation }));
-                }
-            }
-            None => {
-                let index = self.others.len();
-                self.others.push(json!({ "index": index, "start_index": start, "end_index": end, "citation": whole }));
-            }
-        }
-    }
+    citations.fields()
 }
 
 /// Where a segment lies in the text, in characters. Gemini counts bytes, and from the start of a part that may not be
@@ -85,26 +52,25 @@ fn span(text: &str, segment: &Value) -> (usize, usize) {
 }
 
 /// Gemini's token probabilities as elements of `logprobs.content`.
-pub fn logprobs(result: &RawValue) -> Vec<Value> {
+pub fn logprobs(result: &str) -> Vec<Value> {
     let result = parse(result);
     let token = |candidate: &Value| {
         let logprob = candidate["logProbability"].as_f64().unwrap_or(0.0);
-        json!({ "token": candidate["token"].as_str().unwrap_or_default(), "logprob": logprob, "bytes": null })
+        let text = candidate["token"].as_str().unwrap_or_default();
+        object(vec![("token", text.into()), ("logprob", logprob.into()), ("bytes", Value::Null)])
     };
     let alternatives = list(&result, "topCandidates");
-    let chosen = list(&result, "chosenCandidates").iter().enumerate();
-    chosen
-        .map(|(place, candidate)| {
-            let mut chosen = token(candidate);
-            let alternatives = alternatives.get(place).map(|top| list(top, "candidates")).unwrap_or_default();
-            chosen["top_logprobs"] = alternatives.iter().map(token).collect();
-            chosen
-        })
-        .collect()
+    let chosen = list(&result, "chosenCandidates").iter().enumerate().map(|(place, candidate)| {
+        let mut chosen = token(candidate);
+        let alternatives = alternatives.get(place).map(|top| list(top, "candidates")).unwrap_or_default();
+        chosen.insert("top_logprobs".to_owned(), alternatives.iter().map(token).collect());
+        chosen.into()
+    });
+    chosen.collect()
 }
 
-fn parse(json: &RawValue) -> Value {
-    serde_json::from_str(json.get()).unwrap_or_default()
+fn parse(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_default()
 }
 
 fn list<'a>(object: &'a Value, name: &str) -> &'a [Value] {
@@ -113,6 +79,8 @@ fn list<'a>(object: &'a Value, name: &str) -> &'a [Value] {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

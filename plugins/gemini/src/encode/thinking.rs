@@ -1,50 +1,38 @@
 //! How much the model is to think: OpenAI's `reasoning_effort` as a budget of tokens or as a level.
 
-use serde_json::{Value, json};
-use weir_plugin::openai::ChatRequest;
+use serde_json::{Map, Value};
+use weir_plugin::json::object;
+use weir_plugin::openai::{ChatRequest, WantedThinking};
 
 use crate::family::{self, Thinking};
 use crate::settings::{Reasoning, Settings, Thoughts};
 
-/// The `thinkingConfig` of a request, if it needs one. `Err` names the field that the model has nothing like.
+/// The `thinkingConfig` of a request, empty if it needs none. `Err` names the field that the model has nothing like.
 ///
 /// Anthropic's `thinking` is understood as well: a budget as it is where the model takes one, as an effort elsewhere.
-pub fn config(request: &ChatRequest, settings: &Settings, model: &str) -> Result<Option<Value>, &'static str> {
+pub fn config(request: &ChatRequest, settings: &Settings, model: &str) -> Result<Map<String, Value>, &'static str> {
     let thinking = match settings.reasoning {
         Reasoning::Auto => family::thinking(model),
         Reasoning::Budget => Thinking::Budget,
         Reasoning::Level => Thinking::Level,
         Reasoning::Drop => Thinking::No,
     };
-    let field = request.extra.get("thinking").unwrap_or(&Value::Null);
-    let kind = field["type"].as_str();
-    let tokens = field["budget_tokens"].as_u64().filter(|_| kind == Some("enabled"));
-    let effort = request.reasoning_effort.as_deref().or(match (kind, tokens) {
-        (Some("disabled"), _) => Some("none"),
-        (Some("enabled"), Some(..4096)) => Some("low"),
-        (Some("enabled"), Some(4096..16384)) => Some("medium"),
-        (Some("enabled"), Some(_)) => Some("high"),
-        _ => None,
-    });
-    let is_asked = effort.is_some_and(|effort| effort != "none") || effort.is_none() && kind == Some("adaptive");
-    let unknown = || if request.reasoning_effort.is_some() { "reasoning_effort" } else { "thinking" };
-    let mut config = match (effort, tokens, thinking) {
-        (_, _, Thinking::No) if is_asked => return Err(unknown()),
-        (_, _, Thinking::No) => return Ok(None),
-        (None, _, _) => json!({}),
-        (_, Some(tokens), Thinking::Budget) => json!({ "thinkingBudget": tokens }),
-        (Some(effort), _, Thinking::Budget) => json!({ "thinkingBudget": budget(effort, model).ok_or_else(unknown)? }),
-        (Some(effort), _, Thinking::Level) => json!({ "thinkingLevel": level(effort, model).ok_or_else(unknown)? }),
+    let WantedThinking { effort, tokens, is_asked, field } = request.wanted_thinking();
+    let how_much = match (effort, tokens, thinking) {
+        (_, _, Thinking::No) if is_asked => return Err(field),
+        (_, _, Thinking::No) => return Ok(Map::new()),
+        (None, _, _) => None,
+        (_, Some(tokens), Thinking::Budget) => Some(("thinkingBudget", tokens.into())),
+        (Some(effort), _, Thinking::Budget) => Some(("thinkingBudget", budget(effort, model).ok_or(field)?.into())),
+        (Some(effort), _, Thinking::Level) => Some(("thinkingLevel", level(effort, model).ok_or(field)?.into())),
     };
     let is_shown = match settings.thoughts {
         Thoughts::Asked => is_asked,
         Thoughts::Always => effort != Some("none"),
         Thoughts::Never => false,
     };
-    if is_shown {
-        config["includeThoughts"] = true.into();
-    }
-    Ok(Some(config).filter(|config| *config != json!({})))
+    let shown = is_shown.then(|| ("includeThoughts", true.into()));
+    Ok(object(how_much.into_iter().chain(shown).collect()))
 }
 
 /// The budgets that Google's own OpenAI endpoint gives for an effort. Pro cannot do without thinking.

@@ -1,159 +1,80 @@
 //! Tools: functions, tools of Google's own, and which of them may or must be called.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use weir_plugin::Failure;
-use weir_plugin::openai::{ChatRequest, FunctionTool, NamedTool, ToolChoice};
+use weir_plugin::json::{Json, camel_case, object};
+use weir_plugin::openai::{ChatRequest, FunctionTool, ToolChoice, ToolUse, reduced_schema, to_json};
 
-use super::generation::{Own, camel};
+use super::generation::Own;
 use crate::settings::{Schemas, Settings};
-use crate::wire::{FunctionDeclaration, Tool};
 
 /// What Gemini's subset of OpenAPI has. Anything else in a schema is refused by those that take only this.
-const OPENAPI: [&str; 21] = [
-    "anyOf",
-    "default",
-    "description",
-    "enum",
-    "example",
-    "format",
-    "items",
-    "maxItems",
-    "maxLength",
-    "maxProperties",
-    "maximum",
-    "minItems",
-    "minLength",
-    "minProperties",
-    "minimum",
-    "nullable",
-    "pattern",
-    "properties",
-    "propertyOrdering",
-    "required",
-    "title",
-];
+pub const OPENAPI: &str = "anyOf default description enum example format items maxItems maxLength maxProperties maximum \
+    minItems minLength minProperties minimum nullable pattern properties propertyOrdering required title type";
 
-/// The tools of a request, and its `toolConfig`, which is empty if there is nothing to say.
-pub fn of<'a>(
-    request: &'a ChatRequest<'_>,
-    settings: &Settings,
-    own: &mut Own,
-) -> Result<(Vec<Tool<'a>>, Map<String, Value>), Failure> {
-    let mut tools = Vec::new();
-    let mut functions = Vec::new();
+/// The tools of a request. What is to be said of all of them is added to the `toolConfig`.
+pub fn of(request: &ChatRequest, settings: &Settings, own: &mut Own) -> Result<Json, Failure> {
+    let (mut tools, mut functions) = (Json::default(), Json::default());
     for (index, tool) in request.tools().iter().enumerate() {
         match (tool.kind.as_deref(), &tool.function) {
-            (Some("function") | None, Some(function)) => functions.push(declaration(function, settings.schemas)?),
+            (Some("function") | None, Some(function)) => declare(&mut functions, function, settings.schemas)?,
             (Some("web_search" | "web_search_preview"), _) => own.searches = true,
             // Google's own, named by their type or, as in Gemini's form, by their only field.
-            (None, None) if !tool.extra.is_empty() => {
-                tools.push(Tool { extra: tool.extra.clone(), ..Tool::default() });
-            }
+            (None, None) if !tool.extra.is_empty() => drop(tools.raw(&to_json(&tool.extra)?)),
             (Some(kind @ ("google_search" | "code_execution" | "url_context" | "google_maps")), _) => {
-                let options = Value::Object(tool.extra.clone());
-                tools.push(Tool { extra: Map::from_iter([(camel(kind), options)]), ..Tool::default() });
+                tools.open('{').key(&camel_case(kind)).raw(&to_json(&tool.extra)?).close('}');
             }
             _ => return Err(Failure::unsupported(format!("tools[{index}]"), "This provider has no such tool.")),
         }
     }
     if own.searches {
-        tools.push(Tool { extra: Map::from_iter([("googleSearch".to_owned(), json!({}))]), ..Tool::default() });
+        tools.raw(r#"{"googleSearch":{}}"#);
     }
-    let mut config = std::mem::take(&mut own.tool_config);
     if !functions.is_empty() {
-        if let Some(choice) = choice(request)? {
-            config.entry("functionCallingConfig").or_insert(choice);
+        if let Some(choice) = &request.tool_choice {
+            let choice = function_calling(choice)?;
+            own.tool_config.entry("functionCallingConfig").or_insert(choice);
         }
-        if request.parallel_tool_calls == Some(false) {
-            own.dropped.push("parallel_tool_calls".to_owned());
-        }
-        tools.push(Tool { function_declarations: Some(functions), ..Tool::default() });
+        own.dropped.extend((request.parallel_tool_calls == Some(false)).then(|| "parallel_tool_calls".to_owned()));
+        tools.open('{').within("functionDeclarations", ['[', ']'], &functions).close('}');
     }
     // Calls in pieces are a form of Vertex AI's that no client of the OpenAI API has asked for.
-    if let Some(Value::Object(calling)) = config.get_mut("functionCallingConfig") {
-        calling.retain(|name, _| camel(name) != "streamFunctionCallArguments");
+    if let Some(Value::Object(calling)) = own.tool_config.get_mut("functionCallingConfig") {
+        calling.retain(|name, _| camel_case(name) != "streamFunctionCallArguments");
     }
-    Ok((tools, config))
+    Ok(tools)
 }
 
-fn declaration<'a>(function: &'a FunctionTool<'_>, schemas: Schemas) -> Result<FunctionDeclaration<'a>, Failure> {
-    let mut declaration = FunctionDeclaration {
-        name: function.name.as_deref().map(Into::into),
-        description: function.description.as_deref().map(Into::into),
-        ..FunctionDeclaration::default()
-    };
-    let Some(parameters) = function.parameters.as_deref().filter(|parameters| parameters.get() != "{}") else {
-        return Ok(declaration);
-    };
-    match schemas {
-        Schemas::Json => declaration.parameters_json_schema = Some(parameters),
-        Schemas::Openapi => {
-            let schema =
-                serde_json::from_str(parameters.get()).map_err(|error| Failure::internal(error.to_string()))?;
+fn declare(functions: &mut Json, function: &FunctionTool, schemas: Schemas) -> Result<(), Failure> {
+    functions.open('{').text("name", function.name.as_deref()).text("description", function.description.as_deref());
+    match (schemas, function.parameters.as_deref().filter(|parameters| parameters.get() != "{}")) {
+        (_, None) => {}
+        (Schemas::Json, Some(schema)) => drop(functions.key("parametersJsonSchema").raw(schema.get())),
+        (Schemas::Openapi, Some(schema)) => {
+            let schema = reduced_schema(&serde_json::from_str(schema.get()).unwrap_or_default(), OPENAPI);
             // An object without properties is refused; no parameters at all say the same.
-            declaration.parameters = Some(openapi(&schema)).filter(|schema| schema["properties"] != json!({}));
+            if schema["properties"] != json!({}) {
+                functions.key("parameters").raw(&to_json(&schema)?);
+            }
         }
     }
-    Ok(declaration)
+    functions.close('}');
+    Ok(())
 }
 
-/// The `functionCallingConfig` for a client's `tool_choice`, if it asks for anything but what is usual.
-fn choice(request: &ChatRequest) -> Result<Option<Value>, Failure> {
-    let invalid = || Failure::invalid_field("tool_choice", "There is no such choice of tools.");
-    let config = match &request.tool_choice {
-        None => return Ok(None),
-        Some(ToolChoice::Text(mode)) => json!({ "mode": self::mode(mode, "AUTO").ok_or_else(invalid)? }),
-        Some(ToolChoice::Named(tool)) => match (&tool.allowed_tools, tool.tool_name()) {
-            (Some(allowed), _) => {
-                let names = allowed.tools.iter().flatten().filter_map(NamedTool::tool_name);
-                // With the usual mode Gemini takes no list. This one leaves the choice to the model as well.
-                let mode = self::mode(allowed.mode.as_deref().unwrap_or("auto"), "VALIDATED").ok_or_else(invalid)?;
-                json!({ "mode": mode, "allowedFunctionNames": names.collect::<Value>() })
-            }
-            (None, Some(name)) => json!({ "mode": "ANY", "allowedFunctionNames": [name] }),
-            (None, None) => return Err(invalid()),
-        },
+/// The `functionCallingConfig` for a client's `tool_choice`.
+fn function_calling(choice: &ToolChoice) -> Result<Value, Failure> {
+    let invalid = |_| Failure::invalid_field("tool_choice", "There is no such choice of tools.");
+    let wish = choice.wish().map_err(invalid)?;
+    let mode = match wish.tool_use {
+        ToolUse::None => "NONE",
+        ToolUse::Required => "ANY",
+        // With the usual mode Gemini takes no list. This one leaves the choice to the model as well.
+        ToolUse::Auto if wish.allowed.is_some() => "VALIDATED",
+        ToolUse::Auto => "AUTO",
     };
-    Ok(Some(config))
-}
-
-fn mode(choice: &str, auto: &'static str) -> Option<&'static str> {
-    match choice {
-        "auto" => Some(auto),
-        "none" => Some("NONE"),
-        "required" | "any" => Some("ANY"),
-        _ => None,
-    }
-}
-
-/// A JSON Schema in the subset of OpenAPI: what it does not have is left out, and a type that may be null is nullable.
-pub fn openapi(schema: &Value) -> Value {
-    let Value::Object(fields) = schema else { return schema.clone() };
-    let mut reduced = Map::new();
-    for (name, value) in fields {
-        match (name.as_str(), value) {
-            ("type", Value::Array(types)) => {
-                let kind = types.iter().find(|kind| *kind != "null").cloned().unwrap_or_default();
-                reduced.insert("type".to_owned(), kind);
-                if types.iter().any(|kind| kind == "null") {
-                    reduced.insert("nullable".to_owned(), true.into());
-                }
-            }
-            ("type", _) => drop(reduced.insert(name.clone(), value.clone())),
-            // Only texts can be enumerated.
-            ("const", Value::String(_)) => drop(reduced.insert("enum".to_owned(), json!([value]))),
-            ("enum", Value::Array(values)) if !values.iter().all(Value::is_string) => {}
-            ("properties", Value::Object(properties)) => {
-                let properties = properties.iter().map(|(name, schema)| (name.clone(), openapi(schema)));
-                reduced.insert(name.clone(), Value::Object(properties.collect()));
-            }
-            ("anyOf" | "oneOf", Value::Array(list)) => {
-                reduced.insert("anyOf".to_owned(), list.iter().map(openapi).collect());
-            }
-            ("items", _) => drop(reduced.insert(name.clone(), openapi(value))),
-            (known, _) if OPENAPI.contains(&known) => drop(reduced.insert(name.clone(), value.clone())),
-            _ => {}
-        }
-    }
-    Value::Object(reduced)
+    let names = wish.allowed.or(wish.only.map(|name| vec![name]));
+    let mut config = object(vec![("mode", mode.into())]);
+    config.extend(names.map(|names| ("allowedFunctionNames".to_owned(), names.into())));
+    Ok(config.into())
 }

@@ -3,9 +3,8 @@
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use weir_plugin::Failure;
-use weir_plugin::openai::Text;
+use weir_plugin::openai::{Text, take_fields};
 
-use super::take;
 use crate::settings::{PastThoughts, Settings};
 
 /// How long the id of a tool call is.
@@ -114,7 +113,7 @@ fn part(mut part: Value, field: impl Fn() -> String) -> Result<Value, Failure> {
         Some("text") => Ok(text(&part["text"])),
         Some("refusal") => Ok(text(&part["refusal"])),
         Some("image_url") => {
-            let image = part["image_url"].as_object_mut().map(|image| take(image, "url detail"));
+            let image = part["image_url"].as_object_mut().map(|image| take_fields(image, "url detail"));
             let image = image.map_or_else(|| part["image_url"].take(), Value::Object);
             Ok(json!({ "type": "image_url", "image_url": image }))
         }
@@ -156,14 +155,9 @@ fn tool_id(id: &str) -> String {
         return id.to_owned();
     }
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let mut hash = id.bytes().fold(0xcbf2_9ce4_8422_2325, step);
-    let mut short = String::with_capacity(ID_LENGTH);
-    for _ in 0..ID_LENGTH {
-        let digit = usize::try_from(hash % 62).unwrap_or_default();
-        short.push(char::from(ALPHABET[digit]));
-        hash /= 62;
-    }
-    short
+    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325, step);
+    let digits = std::iter::successors(Some(hash), |hash| Some(hash / 62)).take(ID_LENGTH);
+    digits.map(|hash| char::from(ALPHABET[(hash % 62) as usize])).collect()
 }
 
 #[cfg(test)]

@@ -7,13 +7,13 @@ mod tools;
 
 use serde_json::Value;
 
-use self::messages::Conversation;
+use self::messages::Writer;
 use self::parameters::Thought;
 use self::tools::Tools;
 use super::LEGACY;
 use super::settings::{Cloud, Settings};
 use crate::json::Json;
-use crate::openai::{self, ChatRequest, Content};
+use crate::openai::{self, ChatRequest, Content, Conversation};
 use crate::{Call, Encoded, Failure, Header, RequestBody, UpstreamRequest};
 
 /// Translates a chat request, or asks the host for the media that it refers to: only Anthropic itself fetches any. Where
@@ -29,9 +29,9 @@ pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<Encoded,
     }
     let legacy = request.adopt_functions();
     let dropped = parameters::check(settings, &request)?;
-    let conversation = Conversation::of(request.messages())?;
+    let Conversation { system, turns, calls_without_thinking } = Conversation::of(&request, &mut Writer)?;
     let tools = Tools::of(&request)?;
-    let may_think = !tools.forced && !conversation.calls_without_thinking;
+    let may_think = !tools.forced && !calls_without_thinking;
     let thought = Thought::of(settings, &request, &call.model, may_think);
     let betas = betas(settings, call, request.extra.get("anthropic_beta"));
 
@@ -39,8 +39,8 @@ pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<Encoded,
     json.open('{');
     lead(&mut json, settings, call, &betas);
     parameters::write(&mut json, settings, &request, &thought);
-    parameters::system(&mut json, &request, conversation.system);
-    for (name, list) in [("tools", &tools.list), ("messages", &conversation.messages)] {
+    parameters::system(&mut json, &request, system);
+    for (name, list) in [("tools", &tools.list), ("messages", &turns.finish())] {
         if name == "messages" || !list.is_empty() {
             json.key(name).open('[');
             if !list.is_empty() {

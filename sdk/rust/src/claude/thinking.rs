@@ -1,6 +1,8 @@
 //! What `reasoning_effort` means to Claude models: the same wherever they are served, and different from one
 //! generation to the next.
 
+use serde_json::{Value, json};
+
 /// The way in which a Claude model is asked to think.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaudeThinking {
@@ -43,6 +45,38 @@ impl ClaudeThinking {
             Self::Budget
         } else {
             Self::Adaptive
+        }
+    }
+}
+
+/// What a model is told of an effort.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Thinking {
+    /// `thinking`.
+    pub thinking: Option<Value>,
+    /// `effort`, which stands in a field of its own.
+    pub effort: Option<&'static str>,
+    /// The tokens that are for thinking, which count against the limit of the answer.
+    pub budget: Option<u64>,
+}
+
+impl ClaudeThinking {
+    /// How to ask for an effort, with an answer of at most `limit` tokens. `may_think` says whether the model can be
+    /// let think, given the tools, the conversation, and what the client says of `thinking` itself.
+    pub fn ask(self, effort: Effort, limit: Option<u64>, may_think: bool) -> Thinking {
+        let is_on = effort.budget > 0;
+        match self {
+            Self::Never => Thinking::default(),
+            Self::Budget => {
+                let budget = effort.budget_within(limit).filter(|_| may_think);
+                let thinking = budget.map(|budget| json!({"type": "enabled", "budget_tokens": budget}));
+                Thinking { thinking, effort: None, budget }
+            }
+            Self::Adaptive => {
+                let thinking = json!({"type": if is_on { "adaptive" } else { "disabled" }});
+                let effort = is_on.then_some(effort.word);
+                Thinking { thinking: may_think.then_some(thinking), effort, budget: None }
+            }
         }
     }
 }
@@ -97,6 +131,27 @@ mod tests {
             ("claude-sonnet-5", ClaudeThinking::Adaptive),
         ] {
             assert_eq!(ClaudeThinking::of(model), thinking, "{model}");
+        }
+    }
+
+    #[test]
+    fn each_generation_is_asked_in_its_own_words() {
+        let adaptive = |kind: &str| Some(json!({ "type": kind }));
+        let enabled = |budget: u64| Some(json!({"type": "enabled", "budget_tokens": budget}));
+        for (way, effort, limit, may_think, thinking, word) in [
+            (ClaudeThinking::Never, "high", None, true, None, None),
+            (ClaudeThinking::Budget, "low", None, true, enabled(2048), None),
+            (ClaudeThinking::Budget, "low", Some(2000), true, enabled(1600), None),
+            (ClaudeThinking::Budget, "low", Some(1000), true, None, None),
+            (ClaudeThinking::Budget, "none", None, true, None, None),
+            (ClaudeThinking::Budget, "low", None, false, None, None),
+            (ClaudeThinking::Adaptive, "max", None, true, adaptive("adaptive"), Some("max")),
+            (ClaudeThinking::Adaptive, "max", None, false, None, Some("max")),
+            (ClaudeThinking::Adaptive, "none", None, true, adaptive("disabled"), None),
+        ] {
+            let asked = way.ask(Effort::parse(effort).unwrap(), limit, may_think);
+            let budget = thinking.as_ref().and_then(|thinking| thinking["budget_tokens"].as_u64());
+            assert_eq!(asked, Thinking { thinking, effort: word, budget }, "{way:?} {effort}");
         }
     }
 

@@ -21,6 +21,7 @@ use crate::{Call, Event, Failure, Operation, Position, Progress, RateLimit, Resp
 
 pub use embeddings::EmbeddingNumbers;
 pub use request::{CHANGES_SCHEMA, Changed, Changes, Settings, StreamUsage};
+pub use straighten::text_of;
 
 /// The operations that the API has.
 pub const OPERATIONS: [Operation; 5] =

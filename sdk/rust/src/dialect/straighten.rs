@@ -95,7 +95,7 @@ fn content(message: &mut Map<String, Value>) {
 }
 
 /// The text of a part, or of a list of parts.
-fn text_of(part: &Value) -> String {
+pub fn text_of(part: &Value) -> String {
     match part {
         Value::String(text) => text.clone(),
         Value::Array(parts) => parts.iter().map(text_of).collect(),

@@ -133,4 +133,12 @@ impl<'a> Model<'a> {
         let (id, created, owned_by) = (Some(id.into()), Some(created), Some(owned_by.into()));
         Self { id, object, created, owned_by, ..Default::default() }
     }
+
+    /// The same model with one of the facts that clients may be told of: `context_window`, `max_output_tokens`,
+    /// `input_modalities` and so on. `None` if nobody knows.
+    #[must_use]
+    pub fn with(mut self, fact: &str, value: Option<impl Into<Value>>) -> Self {
+        self.extra.extend(value.map(|value| (fact.to_owned(), value.into())));
+        self
+    }
 }

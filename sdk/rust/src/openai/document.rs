@@ -13,8 +13,9 @@ use super::Text;
 ///
 /// Each field `name: Type` becomes `pub name: Option<Type>`. Absent and `null` both read as `None`, and `None` is not
 /// written. Fields that are not declared are kept in `extra`, in their order, and written after the declared ones. A
-/// field whose JSON name is no Rust name is given both: `kind = "type": Text<'a>`. A field that readers expect to be
-/// there is written as `null` when it is `None`: `content: Text<'a> = null`.
+/// field whose JSON name is no Rust name is given both: `kind = "type": Text<'a>`. One that upstreams have several names
+/// for is given all, of which the first is written: `kind = "type" | "event_type": Text<'a>`. A field that readers
+/// expect to be there is written as `null` when it is `None`: `content: Text<'a> = null`.
 ///
 /// ```
 /// use weir_plugin::{document, openai::Text};
@@ -25,13 +26,14 @@ use super::Text;
 ///         /// What it is called.
 ///         name: Text<'a>,
 ///         /// What it is.
-///         kind = "type": Text<'a>,
+///         kind = "type" | "sort": Text<'a>,
 ///     }
 /// }
 ///
 /// let place: Place = serde_json::from_str(r#"{"type":"hill","height":90,"name":null}"#).unwrap();
 /// assert_eq!(place.kind.as_deref(), Some("hill"));
 /// assert_eq!(serde_json::to_string(&place).unwrap(), r#"{"type":"hill","height":90}"#);
+/// assert_eq!(serde_json::from_str::<Place>(r#"{"sort":"sea"}"#).unwrap().kind.as_deref(), Some("sea"));
 /// # use weir_plugin::serde_json;
 /// ```
 #[macro_export]
@@ -39,7 +41,7 @@ macro_rules! document {
     ($(
         $(#[$attribute:meta])*
         pub struct $name:ident $(<$life:lifetime>)? {
-            $( $(#[$field_attribute:meta])* $field:ident $(= $key:literal)? : $type:ty $(= $absent:ident)? ),* $(,)?
+            $( $(#[$field_attribute:meta])* $field:ident $(= $key:literal $(| $alias:literal)*)? : $type:ty $(= $absent:ident)? ),* $(,)?
         }
     )*) => {$(
         $(#[$attribute])*
@@ -54,6 +56,14 @@ macro_rules! document {
             fn read<A: $crate::serde::de::MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
                 match key {
                     $( $crate::document!(@key $field $($key)?) => self.$field = map.next_value()?, )*
+                    $($($(
+                        $alias => {
+                            // Where several names are there, a `null` under one says nothing.
+                            if let Some(value) = map.next_value()? {
+                                self.$field = Some(value);
+                            }
+                        }
+                    )*)?)*
                     _ => { self.extra.insert(key.to_owned(), map.next_value()?); }
                 }
                 Ok(())

@@ -1,11 +1,12 @@
 //! Embeddings: what a client asks for, and the list that it gets.
 
-use serde::de::Error as _;
+use serde::de::{Error as _, MapAccess};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Text;
+use super::document::{Document, read_document};
 use super::text::text_or;
 use crate::Failure;
 
@@ -98,6 +99,42 @@ impl Vector {
     }
 }
 
+/// The embeddings of an answer: a list or, where an upstream makes several types of numbers at once, a list for each
+/// type. Of these, floats count.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Vectors(pub Vec<Vector>);
+
+/// The types of numbers, the best first: floats, the same as little-endian bytes in base64, bytes with a sign and without,
+/// and bytes that hold eight dimensions each.
+const TYPES: [&str; 6] = ["float", "base64", "int8", "uint8", "binary", "ubinary"];
+
+/// The list of the best type so far, with the place of its type among all.
+#[derive(Default)]
+struct Best(Option<(usize, Vec<Vector>)>);
+
+impl<'de> Document<'de> for Best {
+    fn read<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        let list: Option<Vec<Vector>> = map.next_value()?;
+        let found = TYPES.iter().position(|name| *name == key).zip(list);
+        if let Some((place, list)) = found.filter(|(place, _)| self.0.as_ref().is_none_or(|(best, _)| place < best)) {
+            self.0 = Some((place, list));
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Vectors {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&RawValue>::deserialize(deserializer)?.get();
+        if json.starts_with('[') {
+            return serde_json::from_str(json).map(Self).map_err(D::Error::custom);
+        }
+        let best: Best = read_document(&mut serde_json::Deserializer::from_str(json)).map_err(D::Error::custom)?;
+        best.0.map(|(_, list)| Self(list)).ok_or_else(|| D::Error::custom("embeddings of no type that is known"))
+    }
+}
+
 impl EmbeddingInput<'_> {
     /// The texts, or `None` if these are token numbers, which only the upstream whose tokens they are understands.
     pub fn texts(&self) -> Option<Vec<&str>> {
@@ -127,6 +164,29 @@ impl<'a> EmbeddingList<'a> {
                 ..Default::default()
             }),
             ..Default::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Vectors;
+
+    #[test]
+    fn embeddings_of_several_types_are_the_best_of_them() {
+        let cases = [
+            ("[[1.0],[2]]", Some("[1.0] [2]")),
+            (r#"{"int8":[[3]],"float":[[0.5]]}"#, Some("[0.5]")),
+            (r#"{"float":null,"ubinary":[[7]]}"#, Some("[7]")),
+            (r#"{"base64":["AAA="]}"#, Some(r#""AAA=""#)),
+            (r#"{"odd":[[1]]}"#, None),
+            ("7", None),
+        ];
+        for (json, expected) in cases {
+            let vectors: Option<Vectors> = serde_json::from_str(json).ok();
+            let vectors =
+                vectors.map(|vectors| vectors.0.iter().map(|vector| vector.0.get()).collect::<Vec<_>>().join(" "));
+            assert_eq!(vectors.as_deref(), expected, "{json}");
         }
     }
 }

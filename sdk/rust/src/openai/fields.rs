@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::ChatRequest;
+use super::{ChatRequest, EmbeddingRequest, dropped_fields};
 
 /// What JSON mode without a schema asks for, said to a model whose API has no such mode.
 pub const JSON_INSTRUCTION: &str = "Answer with one valid JSON object and nothing else: no explanation, no code fence.";
@@ -21,20 +21,13 @@ impl ChatRequest<'_> {
     /// The fields that the client sent of those in `tables`, under the names that the upstream has for them, and the
     /// names of those that it sent besides ([`dropped`](Self::dropped)).
     ///
-    /// A table is words: `seed` is sent as it is, `top_p:p` under another name, and `reasoning_effort:` in another form,
-    /// which is for the plugin to do. Fields that are not declared are copied as they came. Where two words have the
-    /// same name at the upstream, the later one counts. `max_tokens` stands for both fields of that meaning, `stop`
-    /// becomes a list, and `logprobs: false` is not worth sending.
+    /// A table is words: `seed` is sent as it is, `top_p:p` under another name, `top_p:options.p` within an object, and
+    /// `reasoning_effort:` in another form, which is for the plugin to do. Fields that are not declared are copied as
+    /// they came. Where two words have the same name at the upstream, the later one counts; two objects are joined.
+    /// `max_tokens` stands for both fields of that meaning, `stop` becomes a list, and neither `logprobs: false` nor
+    /// `n: 1` is worth sending.
     pub fn fields(&self, tables: &[&str]) -> (Map<String, Value>, Vec<String>) {
-        let words = tables.iter().flat_map(|table| table.split_whitespace());
-        let names: Vec<_> = words.map(|word| word.split_once(':').unwrap_or((word, word))).collect();
-        let mut fields = Map::new();
-        for (name, upstream) in names.iter().filter(|(_, upstream)| !upstream.is_empty()) {
-            if let Some(value) = self.field(name) {
-                fields.insert((*upstream).to_owned(), value);
-            }
-        }
-        let passed: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        let (fields, passed) = by_tables(tables, &mut |name| self.field(name));
         (fields, self.dropped(&passed))
     }
 
@@ -44,6 +37,7 @@ impl ChatRequest<'_> {
             "temperature" => self.temperature.map(Value::from),
             "top_p" => self.top_p.map(Value::from),
             "top_k" => self.top_k.map(Value::from),
+            "n" => self.n.filter(|n| *n != 1).map(Value::from),
             "seed" => self.seed.map(Value::from),
             "presence_penalty" => self.presence_penalty.map(Value::from),
             "frequency_penalty" => self.frequency_penalty.map(Value::from),
@@ -73,6 +67,71 @@ impl ChatRequest<'_> {
     }
 }
 
+impl EmbeddingRequest<'_> {
+    /// The same as [`ChatRequest::fields`] for a request for embeddings. The encoding is never reported: it is the host
+    /// that sees to it.
+    pub fn fields(&self, tables: &[&str]) -> (Map<String, Value>, Vec<String>) {
+        let (fields, passed) = by_tables(tables, &mut |name| match name {
+            "input" => serde_json::to_value(self.input.as_ref()?).ok(),
+            "dimensions" => self.dimensions.map(Value::from),
+            other => self.extra.get(other).filter(|value| !value.is_null()).cloned(),
+        });
+        let mut dropped = dropped_fields(&self.extra);
+        dropped.extend(self.dimensions.map(|_| "dimensions".to_owned()));
+        dropped.retain(|name| !passed.contains(&name.as_str()));
+        (fields, dropped)
+    }
+}
+
+/// The same as [`ChatRequest::fields`] for a document without a type: takes the fields of a table out of it. What is left
+/// is what an upstream does not get: see [`dropped_fields`].
+pub fn take_fields(fields: &mut Map<String, Value>, table: &str) -> Map<String, Value> {
+    by_tables(&[table], &mut |name| fields.shift_remove(name).filter(|value| !value.is_null())).0
+}
+
+/// The fields of the tables that `field` has a value for, and the names of all that are in the tables.
+fn by_tables<'t>(
+    tables: &[&'t str],
+    field: &mut dyn FnMut(&str) -> Option<Value>,
+) -> (Map<String, Value>, Vec<&'t str>) {
+    let words = tables.iter().flat_map(|table| table.split_whitespace());
+    let names: Vec<_> = words.map(|word| word.split_once(':').unwrap_or((word, word))).collect();
+    let mut fields = Map::new();
+    for (name, upstream) in names.iter().filter(|(_, upstream)| !upstream.is_empty()) {
+        if let Some(value) = field(name) {
+            put(&mut fields, upstream, value);
+        }
+    }
+    (fields, names.into_iter().map(|(name, _)| name).collect())
+}
+
+/// Puts a value under a name or, where the name has dots, into objects within each other.
+fn put(fields: &mut Map<String, Value>, path: &str, value: Value) {
+    let (name, value) = match path.split_once('.') {
+        None => (path, value),
+        Some((name, rest)) => {
+            let mut inner = Map::new();
+            put(&mut inner, rest, value);
+            (name, inner.into())
+        }
+    };
+    match (fields.get_mut(name), value) {
+        (Some(Value::Object(known)), Value::Object(more)) => join(known, more),
+        (Some(known), value) => *known = value,
+        (None, value) => drop(fields.insert(name.to_owned(), value)),
+    }
+}
+
+/// Joins two objects. Where both have a field, the second one's counts, unless these are objects again.
+fn join(fields: &mut Map<String, Value>, more: Map<String, Value>) {
+    for (name, value) in more {
+        match (fields.get_mut(&name), value) {
+            (Some(Value::Object(known)), Value::Object(more)) => join(known, more),
+            (_, value) => drop(fields.insert(name, value)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -89,6 +148,38 @@ mod tests {
         let (fields, dropped) = request.fields(&tables);
         assert_eq!(Value::from(fields), json!({"limit": 2, "p": 0.5, "k": 3, "stops": ["x"], "own": {"a": [1]}}));
         assert_eq!(dropped, ["seed"]);
+    }
+
+    #[test]
+    fn fields_find_their_place_within_objects() {
+        let document =
+            json!({"top_p": 0.5, "top_k": 4, "seed": 7, "own": {"a": {"b": 1}, "c": 2}, "more": {"a": {"d": 3}}});
+        let document = document.to_string();
+        let request: ChatRequest = serde_json::from_str(&document).unwrap();
+        let (fields, dropped) = request.fields(&["top_p:own.p top_k:own.a.k own", "more:own seed:seed.first"]);
+        let expected = json!({"own": {"p": 0.5, "a": {"k": 4, "b": 1, "d": 3}, "c": 2}, "seed": {"first": 7}});
+        assert_eq!(Value::from(fields), expected);
+        assert_eq!(dropped, [""; 0]);
+    }
+
+    #[test]
+    fn fields_of_embeddings_go_by_tables_too() {
+        let document = json!({"input": ["a"], "dimensions": 2, "encoding_format": "base64", "user": "u", "kind": "q",
+            "odd": 1, "nothing": null});
+        let document = document.to_string();
+        let request: EmbeddingRequest = serde_json::from_str(&document).unwrap();
+        let (fields, dropped) = request.fields(&["input dimensions:size kind nothing"]);
+        assert_eq!(Value::from(fields), json!({"input": ["a"], "size": 2, "kind": "q"}));
+        assert_eq!(dropped, ["odd"]);
+        assert_eq!(request.fields(&["odd"]).1, ["kind", "dimensions"]);
+    }
+
+    #[test]
+    fn fields_of_a_table_are_taken_out_of_a_document() {
+        let mut document = json!({"a": 1, "b": null, "c": {"d": 2}, "e": 3, "f": 4});
+        let fields = document.as_object_mut().unwrap();
+        assert_eq!(Value::from(take_fields(fields, "a:x.y b e c:x e:g")), json!({"x": {"y": 1, "d": 2}, "e": 3}));
+        assert_eq!(document, json!({"f": 4}));
     }
 
     #[test]

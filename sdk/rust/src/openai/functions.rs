@@ -5,6 +5,19 @@ use serde_json::value::to_raw_value;
 
 use super::{ChatRequest, FunctionTool, NamedTool, Tool, ToolCall, ToolChoice, ToolName};
 
+/// What an answer has to be told of a request whose client speaks of functions: its [`crate::UpstreamRequest::carry`].
+const CARRY: &str = "functions";
+
+/// The `carry` of a request, of which [`ChatRequest::adopt_functions`] says whether its client speaks of functions.
+pub fn carry(legacy: bool) -> Option<String> {
+    legacy.then(|| CARRY.to_owned())
+}
+
+/// Whether the client speaks of functions, by what its request [carried](carry).
+pub fn is_legacy(carry: Option<&str>) -> bool {
+    carry == Some(CARRY)
+}
+
 impl ChatRequest<'_> {
     /// Writes the request anew with tools in place of functions: `functions`, `function_call`, the calls in messages
     /// and the messages of the role `function`.

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::Text;
 use crate::Call;
 
 /// An id for the answer to this call, the same whenever it is asked for.
@@ -13,6 +14,17 @@ pub fn completion_id(call: &Call) -> String {
 /// letters, digits, `_` and `-`, as some upstreams demand when it comes back with the result.
 pub fn tool_call_id(call: &Call, number: u32) -> String {
     format!("call_{}_{number}", word(&call.request_id))
+}
+
+/// The id of a call in the characters that an upstream allows: letters, digits and those `besides`. Ids of other
+/// providers may hold more, and be longer than its `longest`, in bytes: what tells them apart is at their end.
+pub fn plain_id<'a>(id: &'a str, besides: &str, longest: usize) -> Text<'a> {
+    let allowed = |character: char| character.is_ascii_alphanumeric() || besides.contains(character);
+    if id.len() <= longest && id.chars().all(allowed) {
+        return id.into();
+    }
+    let id: String = id.chars().map(|character| if allowed(character) { character } else { '_' }).collect();
+    id[id.len().saturating_sub(longest)..].to_owned().into()
 }
 
 /// The time now, in seconds since 1970.
@@ -28,4 +40,21 @@ pub fn now() -> u64 {
 fn word(request_id: &str) -> String {
     let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     request_id.chars().filter(allowed).take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_get_the_characters_and_the_length_that_are_allowed() {
+        let long = format!("call_{}_12", "x".repeat(80));
+        for (id, expected) in [
+            ("tooluse_a-B:1.2", "tooluse_a-B:1.2".to_owned()),
+            ("call/ü 1", "call___1".to_owned()),
+            (&long, format!("{}_12", "x".repeat(61))),
+        ] {
+            assert_eq!(plain_id(id, "_.:-", 64), *expected, "{id}");
+        }
+    }
 }

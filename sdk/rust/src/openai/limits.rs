@@ -1,6 +1,6 @@
 //! What a request asks for that an upstream does not have: what is left out, and what cannot be.
 
-use super::{ChatRequest, NamedTool, ToolChoice, asks_for_something};
+use super::{ChatRequest, Stop, asks_for_something};
 use crate::Failure;
 
 /// What the model may do about its tools. See [`ChatRequest::choose_tools`].
@@ -62,6 +62,16 @@ impl ChatRequest<'_> {
         }
     }
 
+    /// Takes those texts out of `stop` that are blank, for an upstream that refuses them. Returns the field's name if
+    /// there were any.
+    pub fn drop_blank_stops(&mut self) -> Option<String> {
+        let stops = self.stop.as_ref().map_or(&[][..], Stop::texts);
+        let kept: Vec<_> = stops.iter().filter(|text| !text.trim().is_empty()).cloned().collect();
+        let dropped = (kept.len() < stops.len()).then(|| "stop".to_owned());
+        self.stop = Some(Stop::Texts(kept)).filter(|stop| !stop.texts().is_empty());
+        dropped
+    }
+
     /// For an upstream that has functions alone and can be told no more than to call some or none of them: leaves
     /// only those tools in the request that the choice allows, and takes the choice out of it. A tool that is
     /// demanded by its name stays as the only one.
@@ -73,30 +83,16 @@ impl ChatRequest<'_> {
             let message = "This provider has no tools but functions.";
             return Err(Failure::unsupported(format!("tools[{place}].type"), message));
         }
-        let named = match self.tool_choice.take() {
-            None => return Ok(ToolUse::Auto),
-            Some(ToolChoice::Text(word)) => return tool_use(&word),
-            Some(ToolChoice::Named(named)) => named,
-        };
-        let allowed = named.allowed_tools.as_ref().filter(|_| named.kind.as_deref() == Some("allowed_tools"));
-        let tools = allowed.map_or(std::slice::from_ref(&*named), |allowed| allowed.tools.as_deref().unwrap_or(&[]));
-        let names: Vec<&str> = tools.iter().filter_map(NamedTool::tool_name).collect();
+        let Some(choice) = self.tool_choice.take() else { return Ok(ToolUse::Auto) };
+        let wish = choice.wish()?;
+        let Some(names) = wish.only.map(|name| vec![name]).or(wish.allowed) else { return Ok(wish.tool_use) };
         let chosen = |name: Option<&str>| name.is_some_and(|name| names.contains(&name));
         let tools = self.tools.get_or_insert_default();
         tools.retain(|tool| tool.function.as_ref().is_some_and(|function| chosen(function.name.as_deref())));
         if tools.is_empty() {
             return Err(Failure::invalid_field("tool_choice", "The tool that is to be called is not among the tools."));
         }
-        allowed.map_or(Ok(ToolUse::Required), |allowed| tool_use(allowed.mode.as_deref().unwrap_or("auto")))
-    }
-}
-
-fn tool_use(word: &str) -> Result<ToolUse, Failure> {
-    match word {
-        "auto" => Ok(ToolUse::Auto),
-        "none" => Ok(ToolUse::None),
-        "required" | "any" => Ok(ToolUse::Required),
-        _ => Err(Failure::invalid_field("tool_choice", format!("There is no choice '{word}'."))),
+        Ok(wish.tool_use)
     }
 }
 
@@ -124,6 +120,23 @@ mod tests {
         for (document, expected) in cases {
             let dropped = request(document).dropped(&["seed", "temperature", "documents"]);
             assert_eq!(dropped.join(" "), expected, "{document}");
+        }
+    }
+
+    #[test]
+    fn blank_stops_are_taken_out() {
+        for (stop, dropped, kept) in [
+            (r#"["a"," ","b"]"#, Some("stop"), Some("a b")),
+            (r#""\n""#, Some("stop"), None),
+            (r#""a""#, None, Some("a")),
+            ("[]", None, None),
+        ] {
+            let document = format!(r#"{{"stop":{stop}}}"#);
+            let mut request = request(&document);
+            assert_eq!(request.drop_blank_stops().as_deref(), dropped, "{stop}");
+            let texts =
+                request.stop.map(|stop| stop.texts().iter().map(|text| text.as_str()).collect::<Vec<_>>().join(" "));
+            assert_eq!(texts.as_deref(), kept, "{stop}");
         }
     }
 

@@ -5,9 +5,13 @@
 //! plugin, and in the end for the upstream, to say.
 
 mod answer;
+mod answer_stream;
+mod arguments;
 mod base64;
 mod chunk;
+mod citations;
 mod completions;
+mod conversation;
 mod data_uri;
 mod document;
 mod dropped;
@@ -19,44 +23,63 @@ mod functions;
 mod identity;
 mod limits;
 mod many;
+mod media;
 mod message;
 mod normal;
 mod odd;
 mod parse;
+mod pieces;
+mod place;
 mod request;
+mod schema;
 mod sink;
+mod strip;
 mod temperature;
 mod text;
 mod texts;
+mod thinking;
+mod thoughts;
 mod time;
+mod tool_wish;
 mod usage;
 mod writer;
 
 pub use answer::{AnswerMessage, ChatCompletion, Choice, Model, ModelList};
+pub use answer_stream::{AnswerStream, EventReader};
 pub(crate) use base64::base64;
 pub use chunk::{Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta};
+pub use citations::Citations;
 pub use completions::{Completion, CompletionChoice, CompletionRequest};
+pub use conversation::{Conversation, MessageWriter};
 pub use data_uri::DataUri;
 pub use document::{Document, read_document};
 pub use dropped::{asks_for_something, dropped_fields};
-pub use embeddings::{Embedding, EmbeddingInput, EmbeddingList, EmbeddingRequest, EmbeddingUsage, Vector};
+pub use embeddings::{Embedding, EmbeddingInput, EmbeddingList, EmbeddingRequest, EmbeddingUsage, Vector, Vectors};
 pub use failure::failure;
-pub use fields::{JSON_INSTRUCTION, WantedJson};
+pub use fields::{JSON_INSTRUCTION, WantedJson, take_fields};
 pub use finish_reason::FinishReason;
-pub use identity::{completion_id, now, tool_call_id};
+pub use functions::{carry, is_legacy};
+pub use identity::{completion_id, now, plain_id, tool_call_id};
 pub use limits::ToolUse;
 pub use many::Many;
+pub use media::{Media, MediaSource, media_type_of};
 pub use message::{Content, CustomCall, FileData, FunctionCall, Image, ImageUrl, InputAudio, Message, Part, ToolCall};
 pub use odd::{odd_answer, odd_event};
 pub use parse::parse;
+pub use pieces::{Called, Piece};
+pub use place::Place;
 pub use request::{
     AllowedTools, ChatRequest, FunctionTool, JsonSchema, NamedTool, ResponseFormat, Stop, StreamOptions, Tool,
     ToolChoice, ToolName,
 };
+pub use schema::reduced_schema;
 pub use sink::{AnswerSink, StreamedAnswer, WholeAnswer};
 pub use temperature::Temperature;
 pub use text::Text;
+pub use thinking::WantedThinking;
+pub use thoughts::Thought;
 pub use time::seconds_since_1970;
+pub use tool_wish::ToolWish;
 pub use usage::{CompletionTokensDetails, PromptTokensDetails, Usage};
 pub use writer::{ChunkWriter, push_json_string};
 

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{ChatRequest, Content, Image, ImageUrl, Message, Part};
+use super::{ChatRequest, Content, FunctionTool, Image, ImageUrl, Message, Part};
 use crate::Failure;
 
 /// The roles that there are after [`ChatRequest::normalize`].
@@ -24,11 +24,18 @@ impl ChatRequest<'_> {
         }
         self.tools = self.tools.take().filter(|tools| !tools.is_empty());
         for function in self.tools.iter_mut().flatten().filter_map(|tool| tool.function.as_mut()) {
-            let missing = function.parameters.as_ref().is_none_or(|schema| schema.get() == "{}");
-            let empty = r#"{"type":"object","properties":{}}"#.to_owned();
-            function.parameters = if missing { RawValue::from_string(empty).ok() } else { function.parameters.take() };
+            function.expect_schema();
         }
         Ok(speaks_of_functions)
+    }
+}
+
+impl FunctionTool<'_> {
+    /// Gives a function that takes nothing the schema that says so: most upstreams want one.
+    pub fn expect_schema(&mut self) {
+        if self.parameters.as_ref().is_none_or(|schema| schema.get() == "{}") {
+            self.parameters = RawValue::from_string(r#"{"type":"object","properties":{}}"#.to_owned()).ok();
+        }
     }
 }
 

@@ -3,19 +3,30 @@
 //! Upstreams tell the same things in whole answers and in streams, mostly in the same shapes. A plugin that reads both
 //! with one function hands what it finds to an [`AnswerSink`]: a [`WholeAnswer`] gathers it, a [`StreamedAnswer`] makes
 //! chunks of it at once. Both keep the grammar that clients rely on: who speaks comes first and once, each call has
-//! its own place and an id, a call without arguments has `{}`, and calls decide the finish reason. They hold one answer
-//! of one message; `n` of them are beyond these types.
+//! its own place and an id, a call without arguments has `{}`, and calls decide the finish reason. An answer has one
+//! choice unless [`AnswerSink::begin`] says otherwise.
 
-use serde_json::{Map, Value, json};
+mod streamed;
+mod whole;
 
-use super::{
-    AnswerMessage, ChatCompletion, ChunkWriter, FinishReason, FunctionCall, ToolCall, Usage, completion_id, now,
-    to_json, tool_call_id,
-};
-use crate::{Call, Failure};
+use serde_json::{Map, Value};
+
+pub use self::streamed::StreamedAnswer;
+pub use self::whole::WholeAnswer;
+use super::citations::url_citation;
+use super::{FinishReason, tool_call_id};
+use crate::Call;
+use crate::json::object;
 
 /// Takes an answer in pieces. See the [whole](WholeAnswer) and the [streamed](StreamedAnswer) one.
 pub trait AnswerSink {
+    /// The id and the model that the upstream gives. Without them an id is made, and the model is that of the call.
+    /// The first ones count, and in a stream they have to come before the first chunk: all have the same.
+    fn identify(&mut self, id: Option<&str>, model: Option<&str>);
+
+    /// Says that what follows belongs to this one of the `n` answers. Without it, all belongs to the first.
+    fn begin(&mut self, choice: u32);
+
     /// More text.
     fn text(&mut self, text: &str);
 
@@ -31,274 +42,53 @@ pub trait AnswerSink {
     /// The end of a call. One without arguments gets `{}`. What is not ended, the end of the answer ends.
     fn end_call(&mut self, call: u32);
 
+    /// A call in one piece, with fields of the upstream's own. A stream tells it in one chunk.
+    fn whole_call(&mut self, id: Option<&str>, name: &str, arguments: &str, extra: Map<String, Value>);
+
     /// One more element of a list in the message: of `annotations`, `thinking_blocks` or another extension. It gets
     /// its place in the list as `index`, which client libraries merge the lists of several chunks by.
     fn element(&mut self, list: &'static str, element: Map<String, Value>);
 
+    /// Fields of the message that are known as a whole. `refusal` and `annotations` may be among them.
+    fn fields(&mut self, fields: Map<String, Value>);
+
+    /// More sound, in base64.
+    fn audio(&mut self, data: &str);
+
     /// Probabilities of tokens, each in the form of OpenAI's `logprobs.content`.
     fn logprobs(&mut self, tokens: Vec<Value>);
 
-    /// How many calls there are so far.
+    /// The end of this choice, with fields of the upstream's own.
+    fn end(&mut self, reason: FinishReason, extra: Map<String, Value>);
+
+    /// How many calls there are so far in this choice.
     fn calls(&self) -> u32;
 
-    /// How much text there is so far, in characters.
+    /// How much text there is so far in this choice, in characters.
     fn characters(&self) -> usize;
+}
 
+/// What is said in the words of the others: outside the trait, so that a component has it once, if at all.
+impl dyn AnswerSink + '_ {
     /// One more source on the web that the answer cites, as an annotation of OpenAI's. `start` and `end` are places in
     /// the text, in characters.
-    fn url_citation(&mut self, start: u64, end: u64, url: &str, title: &str) {
-        let citation = json!({"start_index": start, "end_index": end, "title": title, "url": url});
-        let fields = [("type".to_owned(), "url_citation".into()), ("url_citation".to_owned(), citation)];
-        self.element("annotations", fields.into_iter().collect());
-    }
-}
-
-/// Gathers a whole answer.
-#[derive(Debug)]
-pub struct WholeAnswer<'c> {
-    call: &'c Call,
-    legacy: bool,
-    content: String,
-    reasoning: String,
-    calls: Vec<(String, String, String)>,
-    lists: Map<String, Value>,
-    logprobs: Vec<Value>,
-}
-
-impl<'c> WholeAnswer<'c> {
-    /// Begins. `legacy` says that the client speaks of functions ([`super::ChatRequest::adopt_functions`]).
-    pub fn new(call: &'c Call, legacy: bool) -> Self {
-        let (content, reasoning, calls) = (String::new(), String::new(), Vec::new());
-        Self { call, legacy, content, reasoning, calls, lists: Map::new(), logprobs: Vec::new() }
+    pub fn url_citation(&mut self, start: u64, end: u64, url: &str, title: &str) {
+        self.element("annotations", url_citation(start, end, url, title));
     }
 
-    /// The answer as JSON. An id is made and the model is that of the call, if the upstream gives none.
-    ///
-    /// # Errors
-    /// Only for what JSON cannot hold.
-    pub fn finish(
-        mut self,
-        id: Option<&str>,
-        model: Option<&str>,
-        reason: FinishReason,
-        usage: Option<Usage>,
-    ) -> Result<String, Failure> {
-        (0..self.calls()).for_each(|call| self.end_call(call));
-        let reason = finish_reason(reason, self.calls(), self.legacy);
-        let mut message = AnswerMessage::assistant();
-        if !self.content.is_empty() || self.calls.is_empty() {
-            message.content = Some(self.content.into());
+    /// One more source without an address, as it came, as an element of the extension `citations`. `place` as above.
+    pub fn citation(&mut self, place: Option<(u64, u64)>, citation: Value) {
+        let mut fields = Vec::with_capacity(3);
+        if let Some((start, end)) = place {
+            fields.extend([("start_index", start.into()), ("end_index", end.into())]);
         }
-        message.reasoning_content = (!self.reasoning.is_empty()).then(|| self.reasoning.into());
-        if let Some(Value::Array(annotations)) = self.lists.shift_remove("annotations") {
-            message.annotations = Some(annotations);
-        }
-        let mut calls = self.calls.into_iter().map(|(id, name, arguments)| ToolCall::function(id, name, arguments));
-        if self.legacy {
-            message.function_call = calls.next().and_then(|call| call.function);
-        } else if calls.len() > 0 {
-            message.tool_calls = Some(calls.collect());
-        }
-        message.extra = self.lists;
-        let id = id.filter(|id| !id.is_empty()).map_or_else(|| completion_id(self.call), str::to_owned);
-        let mut answer = ChatCompletion::new(id, now(), model.unwrap_or(&self.call.model), message, reason, usage);
-        if let Some(choice) = answer.choices.iter_mut().flatten().next().filter(|_| !self.logprobs.is_empty()) {
-            choice.logprobs = Some(json!({"content": self.logprobs, "refusal": null}));
-        }
-        to_json(&answer)
-    }
-}
-
-impl AnswerSink for WholeAnswer<'_> {
-    fn text(&mut self, text: &str) {
-        self.content.push_str(text);
-    }
-
-    fn reasoning(&mut self, text: &str) {
-        self.reasoning.push_str(text);
-    }
-
-    fn start_call(&mut self, id: Option<&str>, name: &str) -> u32 {
-        let place = self.calls();
-        self.calls.push((given_or_made(id, self.call, place), name.to_owned(), String::new()));
-        place
-    }
-
-    fn arguments(&mut self, call: u32, fragment: &str) {
-        if let Some((.., arguments)) = self.calls.get_mut(call as usize) {
-            arguments.push_str(fragment);
-        }
-    }
-
-    fn end_call(&mut self, call: u32) {
-        if let Some((.., arguments)) = self.calls.get_mut(call as usize).filter(|(.., text)| text.trim().is_empty()) {
-            "{}".clone_into(arguments);
-        }
-    }
-
-    fn element(&mut self, list: &'static str, mut element: Map<String, Value>) {
-        let elements = self.lists.entry(list).or_insert_with(|| Value::Array(Vec::new()));
-        if let Value::Array(elements) = elements {
-            element.insert("index".to_owned(), elements.len().into());
-            elements.push(element.into());
-        }
-    }
-
-    fn logprobs(&mut self, tokens: Vec<Value>) {
-        self.logprobs.extend(tokens);
-    }
-
-    fn calls(&self) -> u32 {
-        self.calls.len() as u32
-    }
-
-    fn characters(&self) -> usize {
-        self.content.chars().count()
-    }
-}
-
-/// Makes chunks of an answer. The first one is made with the first piece, so that an error in its place can still be
-/// an error of the whole request.
-#[derive(Debug)]
-pub struct StreamedAnswer {
-    call: Call,
-    legacy: bool,
-    id: String,
-    model: String,
-    created: u64,
-    writer: Option<ChunkWriter>,
-    chunks: Vec<String>,
-    /// Whether each call has arguments.
-    calls: Vec<bool>,
-    /// How many elements each list has.
-    lists: Vec<(&'static str, usize)>,
-    characters: usize,
-}
-
-impl StreamedAnswer {
-    /// Begins. `legacy` says that the client speaks of functions ([`super::ChatRequest::adopt_functions`]).
-    pub fn new(call: Call, legacy: bool) -> Self {
-        Self {
-            id: completion_id(&call),
-            model: call.model.clone(),
-            call,
-            legacy,
-            created: now(),
-            writer: None,
-            chunks: Vec::new(),
-            calls: Vec::new(),
-            lists: Vec::new(),
-            characters: 0,
-        }
-    }
-
-    /// The id and the model that the upstream gives. They count until the first chunk is made: all have the same.
-    pub fn identify(&mut self, id: Option<&str>, model: Option<&str>) {
-        if self.writer.is_some() {
-            return;
-        }
-        for (own, given) in [(&mut self.id, id), (&mut self.model, model)] {
-            if let Some(given) = given.filter(|given| !given.is_empty()) {
-                given.clone_into(own);
-            }
-        }
-    }
-
-    /// The chunks since the last time.
-    pub fn take(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.chunks)
-    }
-
-    /// The end: what calls still lack, the finish reason, and the usage if it is known.
-    pub fn finish(&mut self, reason: FinishReason, usage: Option<&Usage>) {
-        (0..self.calls()).for_each(|call| self.end_call(call));
-        let reason = finish_reason(reason, self.calls(), self.legacy);
-        self.push(|writer| writer.finish(0, reason));
-        if let Some(usage) = usage {
-            self.push(|writer| writer.usage(usage));
-        }
-    }
-
-    /// Makes a chunk, and the first one before it.
-    fn push(&mut self, chunk: impl FnOnce(&ChunkWriter) -> String) {
-        let writer = self.writer.get_or_insert_with(|| {
-            let writer = ChunkWriter::new(&self.id, self.created, &self.model);
-            self.chunks.push(writer.role(0));
-            writer
-        });
-        self.chunks.push(chunk(writer));
-    }
-}
-
-impl AnswerSink for StreamedAnswer {
-    fn text(&mut self, text: &str) {
-        if !text.is_empty() {
-            self.characters += text.chars().count();
-            self.push(|writer| writer.content(0, text));
-        }
-    }
-
-    fn reasoning(&mut self, text: &str) {
-        if !text.is_empty() {
-            self.push(|writer| writer.reasoning(0, text));
-        }
-    }
-
-    fn start_call(&mut self, id: Option<&str>, name: &str) -> u32 {
-        let place = self.calls();
-        self.calls.push(false);
-        let id = given_or_made(id, &self.call, place);
-        match (self.legacy, place) {
-            (false, _) => self.push(|writer| writer.tool_start(0, place, &id, name)),
-            (true, 0) => self.push(|writer| writer.extension(0, "function_call", &function(Some(name), ""))),
-            // There is no place for more than one.
-            (true, _) => {}
-        }
-        place
-    }
-
-    fn arguments(&mut self, call: u32, fragment: &str) {
-        let Some(has_arguments) = self.calls.get_mut(call as usize).filter(|_| !fragment.is_empty()) else { return };
-        *has_arguments |= !fragment.trim().is_empty();
-        match (self.legacy, call) {
-            (false, _) => self.push(|writer| writer.tool_arguments(0, call, fragment)),
-            (true, 0) => self.push(|writer| writer.extension(0, "function_call", &function(None, fragment))),
-            (true, _) => {}
-        }
-    }
-
-    fn end_call(&mut self, call: u32) {
-        if self.calls.get(call as usize) == Some(&false) {
-            self.arguments(call, "{}");
-        }
-    }
-
-    fn element(&mut self, list: &'static str, mut element: Map<String, Value>) {
-        let known = self.lists.iter().position(|(name, _)| *name == list);
-        let known = known.unwrap_or_else(|| {
-            self.lists.push((list, 0));
-            self.lists.len() - 1
-        });
-        element.insert("index".to_owned(), self.lists[known].1.into());
-        self.lists[known].1 += 1;
-        self.push(|writer| writer.extension(0, list, &[element]));
-    }
-
-    fn logprobs(&mut self, tokens: Vec<Value>) {
-        self.push(|writer| writer.logprobs(0, &tokens));
-    }
-
-    fn calls(&self) -> u32 {
-        self.calls.len() as u32
-    }
-
-    fn characters(&self) -> usize {
-        self.characters
+        fields.push(("citation", citation));
+        self.element("citations", object(fields));
     }
 }
 
 /// The reason that clients expect: calls decide, unless the answer was cut off or blocked.
-fn finish_reason(reason: FinishReason, calls: u32, legacy: bool) -> FinishReason {
+fn finish_reason(reason: FinishReason, calls: usize, legacy: bool) -> FinishReason {
     match reason {
         FinishReason::Length | FinishReason::ContentFilter => reason,
         _ if calls > 0 && legacy => FinishReason::FunctionCall,
@@ -307,18 +97,18 @@ fn finish_reason(reason: FinishReason, calls: u32, legacy: bool) -> FinishReason
     }
 }
 
-fn given_or_made(id: Option<&str>, call: &Call, place: u32) -> String {
-    id.filter(|id| !id.is_empty()).map_or_else(|| tool_call_id(call, place), str::to_owned)
-}
-
-fn function<'a>(name: Option<&'a str>, arguments: &'a str) -> FunctionCall<'a> {
-    FunctionCall { name: name.map(Into::into), arguments: Some(arguments.into()), ..Default::default() }
+/// The id of a call. `place` is its place among the calls of all choices.
+fn given_or_made(id: Option<&str>, call: &Call, place: usize) -> String {
+    id.filter(|id| !id.is_empty()).map_or_else(|| tool_call_id(call, place as u32), str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::Operation;
+    use crate::openai::Usage;
 
     fn call() -> Call {
         Call {
@@ -352,6 +142,7 @@ mod tests {
             sink.text("é");
             sink.text("!");
             sink.url_citation(0, 1, "u", "t");
+            sink.citation(Some((1, 2)), json!("c"));
             sink.logprobs(vec![json!({"token": "é", "logprob": -0.5})]);
             assert_eq!((sink.characters(), sink.calls()), (2, 0));
         });
@@ -359,6 +150,7 @@ mod tests {
         assert_eq!(whole["id"], "id");
         assert_eq!((&message["content"], &message["reasoning_content"]), (&json!("é!"), &json!("hm")));
         assert_eq!(message["annotations"][0]["index"], 0);
+        assert_eq!(message["citations"], json!([{"start_index": 1, "end_index": 2, "citation": "c", "index": 0}]));
         assert_eq!(whole["choices"][0]["logprobs"]["content"][0]["token"], "é");
         assert_eq!(whole["choices"][0]["finish_reason"], "stop");
         let deltas: Vec<_> = chunks.iter().filter_map(|chunk| chunk["choices"][0].get("delta")).collect();
@@ -370,6 +162,7 @@ mod tests {
             json!({"content": "é"}),
             json!({"content": "!"}),
             json!({"annotations": source}),
+            json!({"citations": [{"start_index": 1, "end_index": 2, "citation": "c", "index": 0}]}),
             json!({}),
             json!({}),
         ];
@@ -407,5 +200,59 @@ mod tests {
             pieces.contains(&&json!({"name": "a", "arguments": ""})) && pieces.contains(&&json!({"arguments": "{}"}))
         );
         assert!(chunks.iter().all(|chunk| chunk["choices"][0]["delta"].get("tool_calls").is_none()));
+    }
+
+    #[test]
+    fn several_choices_are_told_by_turns_and_each_has_its_own_calls() {
+        let call = call();
+        let tell = |sink: &mut dyn AnswerSink| {
+            for (choice, text) in [(1, "b"), (0, "a"), (1, "B")] {
+                sink.begin(choice);
+                sink.text(text);
+            }
+            let extra = Map::from_iter([("own".to_owned(), json!(7))]);
+            sink.whole_call(None, "look", " ", extra.clone());
+            sink.fields(Map::from_iter([("refusal".to_owned(), "no".into())]));
+            sink.audio("AAAA");
+            sink.end(FinishReason::Stop, extra);
+            sink.begin(0);
+            sink.whole_call(None, "look", "{\"x\":1}", Map::new());
+        };
+        let mut whole = WholeAnswer::new(&call, false);
+        tell(&mut whole);
+        let whole: Value = serde_json::from_str(&whole.complete(None, Some("flex")).unwrap()).unwrap();
+        let [first, second] = [0, 1].map(|choice| &whole["choices"][choice]);
+        assert_eq!((&first["message"]["content"], &second["message"]["content"]), (&json!("a"), &json!("bB")));
+        assert_eq!((&first["finish_reason"], &second["own"]), (&json!("tool_calls"), &json!(7)));
+        let looks = json!([{"id": "call_r_0", "type": "function", "function": {"name": "look", "arguments": "{}"},
+            "own": 7}]);
+        assert_eq!(second["message"]["tool_calls"], looks);
+        assert_eq!(first["message"]["tool_calls"][0]["id"], "call_r_1");
+        assert_eq!((&second["message"]["refusal"], &whole["service_tier"]), (&json!("no"), &json!("flex")));
+        assert_eq!(second["message"]["audio"]["data"], "AAAA");
+
+        let mut streamed = StreamedAnswer::new(call, false);
+        tell(&mut streamed);
+        let chunks: Vec<Value> = streamed.take().iter().map(|chunk| serde_json::from_str(chunk).unwrap()).collect();
+        let told = chunks.iter().map(|chunk| {
+            let choice = &chunk["choices"][0];
+            let field = choice["delta"].as_object().unwrap().keys().next().map_or("", String::as_str);
+            (choice["index"].as_u64().unwrap(), field)
+        });
+        let expected = [
+            (1, "role"),
+            (1, "content"),
+            (0, "role"),
+            (0, "content"),
+            (1, "content"),
+            (1, "tool_calls"),
+            (1, "refusal"),
+            (1, "audio"),
+            (1, ""),
+            (0, "tool_calls"),
+        ];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+        assert_eq!(chunks[5]["choices"][0]["delta"]["tool_calls"][0]["index"], 0);
+        assert_eq!(chunks[8]["choices"][0]["finish_reason"], "tool_calls");
     }
 }

@@ -1,18 +1,17 @@
 //! Temperatures for upstreams whose scale ends at 1, where OpenAI's ends at 2.
 
-use serde::Deserialize;
+use crate as weir_plugin;
 
-/// What becomes of a temperature above 1.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Temperature {
-    /// It becomes 1.
-    #[default]
-    Clamp,
-    /// Every temperature is halved, so that 2 becomes 1.
-    Scale,
-    /// It is sent as it is.
-    Forward,
+crate::choices! {
+    /// What becomes of a temperature above 1.
+    pub enum Temperature {
+        /// It becomes 1.
+        Clamp = "clamp",
+        /// Every temperature is halved, so that 2 becomes 1.
+        Scale = "scale",
+        /// It is sent as it is.
+        Forward = "forward",
+    }
 }
 
 impl Temperature {

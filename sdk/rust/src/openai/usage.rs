@@ -50,23 +50,42 @@ impl Usage {
     }
 
     /// The same usage, `cached` tokens of the prompt having been read from a cache.
+    /// As in all of these, `None` means that nobody knows.
     #[must_use]
-    pub fn with_cached(mut self, cached: u64) -> Self {
-        self.prompt_tokens_details.get_or_insert_default().cached_tokens = Some(cached);
+    pub fn with_cached(mut self, cached: impl Into<Option<u64>>) -> Self {
+        if let Some(cached) = cached.into() {
+            self.prompt_tokens_details.get_or_insert_default().cached_tokens = Some(cached);
+        }
         self
     }
 
     /// The same usage, `written` tokens of the prompt having been written to a cache.
     #[must_use]
-    pub fn with_cache_writes(mut self, written: u64) -> Self {
-        self.prompt_tokens_details.get_or_insert_default().cache_write_tokens = Some(written);
+    pub fn with_cache_writes(mut self, written: impl Into<Option<u64>>) -> Self {
+        if let Some(written) = written.into() {
+            self.prompt_tokens_details.get_or_insert_default().cache_write_tokens = Some(written);
+        }
+        self
+    }
+
+    /// The same usage, so many tokens of the prompt and of what was generated having been sound.
+    #[must_use]
+    pub fn with_audio(mut self, prompt: Option<u64>, generated: Option<u64>) -> Self {
+        if prompt.is_some() {
+            self.prompt_tokens_details.get_or_insert_default().audio_tokens = prompt;
+        }
+        if generated.is_some() {
+            self.completion_tokens_details.get_or_insert_default().audio_tokens = generated;
+        }
         self
     }
 
     /// The same usage, `reasoning` of the generated tokens having been reasoning.
     #[must_use]
-    pub fn with_reasoning(mut self, reasoning: u64) -> Self {
-        self.completion_tokens_details.get_or_insert_default().reasoning_tokens = Some(reasoning);
+    pub fn with_reasoning(mut self, reasoning: impl Into<Option<u64>>) -> Self {
+        if let Some(reasoning) = reasoning.into() {
+            self.completion_tokens_details.get_or_insert_default().reasoning_tokens = Some(reasoning);
+        }
         self
     }
 }

@@ -158,30 +158,52 @@ impl ChunkWriter {
 
 /// Appends `text` as a JSON string, quotes included.
 pub fn push_json_string(json: &mut String, text: &str) {
+    json.reserve(text.len() + 2);
     json.push('"');
-    let mut start = 0;
-    for (position, byte) in text.bytes().enumerate() {
-        // Bytes over 0x7f are inside of characters that JSON takes as they are.
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        json.push_str(&text[start..position]);
-        start = position + 1;
-        match byte {
+    let mut rest = text;
+    while let Some(found) = first_escaped(rest.as_bytes()) {
+        json.push_str(&rest[..found]);
+        match rest.as_bytes()[found] {
             b'"' => json.push_str("\\\""),
             b'\\' => json.push_str("\\\\"),
             b'\n' => json.push_str("\\n"),
             b'\r' => json.push_str("\\r"),
             b'\t' => json.push_str("\\t"),
-            _ => {
+            byte => {
                 json.push_str("\\u00");
                 json.push(char::from(b"0123456789abcdef"[usize::from(byte >> 4)]));
                 json.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
             }
         }
+        rest = &rest[found + 1..];
     }
-    json.push_str(&text[start..]);
+    json.push_str(rest);
     json.push('"');
+}
+
+/// Where the first byte is that a JSON string cannot hold as it is. Those over 0x7f are inside of characters, which it
+/// can. Eight are looked at together: prompts are long.
+fn first_escaped(bytes: &[u8]) -> Option<usize> {
+    let (eights, rest) = bytes.as_chunks::<8>();
+    for (place, eight) in eights.iter().enumerate() {
+        if let Some(found) = first_of_eight(*eight) {
+            return Some(place * 8 + found);
+        }
+    }
+    let mut last = [b' '; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    first_of_eight(last).map(|found| eights.len() * 8 + found)
+}
+
+/// The same for eight bytes. To subtract from all of them at once sets the highest bit of the first one that is less,
+/// and nothing is known of those behind it.
+fn first_of_eight(eight: [u8; 8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let eight = u64::from_le_bytes(eight);
+    let less = |eight: u64, than: u64| eight.wrapping_sub(ONES * than) & !eight;
+    let [quotes, backslashes] = [b'"', b'\\'].map(|byte| less(eight ^ (ONES * u64::from(byte)), 1));
+    let found = (less(eight, 0x20) | quotes | backslashes) & (ONES << 7);
+    (found != 0).then(|| found.trailing_zeros() as usize / 8)
 }
 
 fn push_call(chunk: &mut String, call: u32) {
@@ -254,9 +276,17 @@ mod tests {
     #[test]
     fn strings_are_escaped_as_serde_json_does_it() {
         for text in ["", "plain", "\u{0}\u{1f} \u{7f} é \u{2028} 🙂", "\\\"\"\\", "\n\r\t\u{8}\u{c}x"] {
-            let mut json = String::new();
-            push_json_string(&mut json, text);
-            assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+            // Wherever it stands among the eight bytes that are looked at together.
+            for before in 0..20 {
+                let text = format!("{}{text}{}", "!".repeat(before), "é]".repeat(before));
+                let mut json = String::new();
+                push_json_string(&mut json, &text);
+                assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+                assert_eq!(
+                    json.len(),
+                    serde_json::to_string(&text).unwrap().len() + text.matches(['\u{8}', '\u{c}']).count() * 4
+                );
+            }
         }
     }
 }

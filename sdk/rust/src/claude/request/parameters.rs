@@ -157,10 +157,9 @@ pub struct Thought {
 impl Thought {
     /// Decides. `may_think` says whether Anthropic would let the model think, given the tools and the conversation.
     pub fn of(settings: &Settings, request: &ChatRequest, model: &str, may_think: bool) -> Self {
-        let asked = request.token_limit();
+        let limit = request.token_limit();
         let thinking = request.extra.get("thinking").filter(|thinking| !thinking.is_null()).map(Value::to_string);
-        let explicit = thinking.is_some();
-        let max_tokens = asked.unwrap_or(settings.default_max_tokens);
+        let max_tokens = limit.unwrap_or(settings.default_max_tokens);
         let mut thought = Self { max_tokens, effort: None, thinking, derived: false };
         let Some(effort) = request.reasoning_effort.as_deref().and_then(Effort::parse) else { return thought };
         let form = match (settings.reasoning, ClaudeThinking::of(model)) {
@@ -171,31 +170,20 @@ impl Thought {
             (Reasoning::Auto, ClaudeThinking::Adaptive) => Reasoning::Adaptive,
             (form, _) => form,
         };
-        let off = effort.budget == 0;
-        match form {
-            Reasoning::Auto | Reasoning::Drop => {}
-            Reasoning::Adaptive if off && !explicit => thought.thinking = Some(r#"{"type":"disabled"}"#.to_owned()),
-            Reasoning::Effort | Reasoning::Adaptive => {
-                thought.effort = Some(effort.word).filter(|_| !off);
-                if form == Reasoning::Adaptive && !explicit && !off && may_think {
-                    thought.thinking = Some(r#"{"type":"adaptive"}"#.to_owned());
-                    thought.derived = true;
-                }
-            }
-            Reasoning::Budget if !explicit && !off && may_think => thought.budget(asked, effort),
-            Reasoning::Budget => {}
-        }
+        let (off, explicit) = (effort.budget == 0, thought.thinking.is_some());
+        let (way, may_think) = match form {
+            Reasoning::Auto | Reasoning::Drop => (ClaudeThinking::Never, false),
+            Reasoning::Budget => (ClaudeThinking::Budget, may_think && !explicit),
+            Reasoning::Effort => (ClaudeThinking::Adaptive, false),
+            // Not to think is what every model may do.
+            Reasoning::Adaptive => (ClaudeThinking::Adaptive, (may_think || off) && !explicit),
+        };
+        let asked = way.ask(effort, limit, may_think);
+        // A budget counts against `max_tokens`: without a limit of the client's, the default is for the answer alone.
+        thought.max_tokens += asked.budget.filter(|_| limit.is_none()).unwrap_or(0);
+        thought.effort = asked.effort;
+        thought.derived = asked.thinking.is_some() && !off;
+        thought.thinking = asked.thinking.map(|thinking| thinking.to_string()).or(thought.thinking);
         thought
-    }
-
-    /// Sets a budget. It counts against `max_tokens`: without a limit of the client's, the default is for the answer
-    /// alone.
-    fn budget(&mut self, asked: Option<u64>, effort: Effort) {
-        let Some(budget) = effort.budget_within(asked) else { return };
-        if asked.is_none() {
-            self.max_tokens += budget;
-        }
-        self.thinking = Some(format!(r#"{{"type":"enabled","budget_tokens":{budget}}}"#));
-        self.derived = true;
     }
 }

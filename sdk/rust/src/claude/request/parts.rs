@@ -1,27 +1,10 @@
 //! The parts of a message: text, images, files. Parts in Anthropic's own form pass as they are.
 
-use std::fmt;
-
 use crate::Failure;
-use crate::openai::{DataUri, FileData, Part};
+use crate::openai::{DataUri, FileData, Part, Place};
 use serde_json::Value;
 
 use crate::json::Json;
-
-/// Where a part stands in the request.
-#[derive(Clone, Copy)]
-pub struct Place {
-    /// The index of its message.
-    pub message: usize,
-    /// The index in the message's content.
-    pub part: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "messages[{}].content[{}]", self.message, self.part)
-    }
-}
 
 /// Writes a part as a block. `cache` is the message's own cache mark, if this is where it belongs.
 pub fn part(json: &mut Json, part: &Part, cache: Option<&Value>, place: Place) -> Result<(), Failure> {
