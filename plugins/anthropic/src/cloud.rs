@@ -1,7 +1,7 @@
 //! Where each cloud has its models, how it wants to be asked, and how it says that something went wrong.
 
 use weir_plugin::bedrock::{self, Unwrapped};
-use weir_plugin::claude::{self, Cloud, failure};
+use weir_plugin::claude::{Cloud, failure};
 use weir_plugin::openai;
 use weir_plugin::{
     Auth, Call, Failure, Framing, Operation, ResponseHead, StreamDecoder, UpstreamRequest, path_segment,
@@ -68,9 +68,8 @@ pub fn failure(cloud: Cloud, head: &ResponseHead, body: &str) -> Failure {
     }
 }
 
-/// The decoder for a streamed answer, which comes in frames from Bedrock.
-pub fn decoder(cloud: Cloud, call: Call, carry: Option<&str>) -> Box<dyn StreamDecoder> {
-    let decoder = claude::stream(call, carry);
+/// The decoder of a streamed answer, which comes in frames from Bedrock.
+pub fn decoder(cloud: Cloud, decoder: Box<dyn StreamDecoder>) -> Box<dyn StreamDecoder> {
     match cloud {
         Cloud::Anthropic | Cloud::Vertex => decoder,
         Cloud::Bedrock => Box::new(Unwrapped(decoder)),

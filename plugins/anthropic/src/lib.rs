@@ -79,7 +79,11 @@ impl Provider for Anthropic {
     }
 
     fn stream(&self, call: Call, carry: Option<String>, _: ResponseHead, _: Option<Position>) -> Self::Decoder {
-        cloud::decoder(self.settings.chats.cloud, call, carry.as_deref())
+        cloud::decoder(self.settings.chats.cloud, claude::stream(call, carry.as_deref()))
+    }
+
+    fn unpark(&self, state: &str) -> Result<Self::Decoder, Failure> {
+        Ok(cloud::decoder(self.settings.chats.cloud, claude::unpark(state)?))
     }
 }
 

@@ -11,6 +11,10 @@ impl StreamDecoder for Box<dyn StreamDecoder> {
     fn finish(&mut self) -> Result<Vec<String>, Failure> {
         self.as_mut().finish()
     }
+
+    fn park(&self) -> Option<String> {
+        self.as_ref().park()
+    }
 }
 
 #[cfg(test)]
@@ -28,12 +32,17 @@ mod tests {
         fn finish(&mut self) -> Result<Vec<String>, Failure> {
             Ok(vec!["last".to_owned()])
         }
+
+        fn park(&self) -> Option<String> {
+            Some("late".to_owned())
+        }
     }
 
     #[test]
     fn a_boxed_decoder_does_what_is_in_the_box() {
         let mut decoder: Box<dyn StreamDecoder> = Box::new(Late);
         assert!(StreamDecoder::push(&mut decoder, Vec::new()).unwrap().ended);
+        assert_eq!(StreamDecoder::park(&decoder).as_deref(), Some("late"));
         assert_eq!(StreamDecoder::finish(&mut decoder).unwrap(), ["last"]);
     }
 }

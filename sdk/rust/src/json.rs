@@ -81,6 +81,8 @@ pub fn compact(json: &str) -> String {
 #[derive(Debug, Default)]
 pub struct Json(String);
 
+crate::parkable!(struct Json { 0 });
+
 impl Json {
     /// An empty text with room for so many bytes.
     pub fn with_capacity(bytes: usize) -> Self {

@@ -25,6 +25,7 @@ pub mod json;
 pub mod kv;
 pub mod log;
 pub mod openai;
+mod parking;
 mod path;
 mod provider;
 pub mod random;
@@ -39,6 +40,9 @@ pub use bindings::weir::plugin::types::{Failure, FailureKind, Header, Operation}
 #[doc(hidden)]
 pub use configured::Configured;
 pub use failure::tells_of_context_length;
+pub use parking::{Parkable, park, unpark};
+#[doc(hidden)]
+pub use parking::{read_text, write_text};
 pub use path::{path_segment, path_segments};
 #[doc(hidden)]
 pub use provider::DecoderCell;

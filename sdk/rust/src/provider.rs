@@ -31,6 +31,13 @@ pub trait Provider: Sized + 'static {
     /// Starts to translate a streamed answer of status 2xx. `resume` is given when the host has relayed the first
     /// chunks by itself.
     fn stream(&self, call: Call, carry: Option<String>, head: ResponseHead, resume: Option<Position>) -> Self::Decoder;
+
+    /// Goes on with a stream, from what [`StreamDecoder::park`] returned for it: with [`crate::unpark`] as a rule. Only
+    /// called if decoders can be parked.
+    fn unpark(&self, state: &str) -> Result<Self::Decoder, Failure> {
+        let _ = state;
+        Err(Failure::internal("these decoders are never parked"))
+    }
 }
 
 /// The translation of one streamed answer.
@@ -45,6 +52,13 @@ pub trait StreamDecoder: 'static {
     /// for the host to find out.
     fn finish(&mut self) -> Result<Vec<String>, Failure> {
         Ok(Vec::new())
+    }
+
+    /// What [`Provider::unpark`] needs to make the same decoder on another instance, or `None` to keep this one: with
+    /// [`crate::park`] as a rule. Called between two pushes, when the upstream has been silent for a moment. A plugin
+    /// whose decoders can be parked serves thousands of open streams with a few instances.
+    fn park(&self) -> Option<String> {
+        None
     }
 }
 
@@ -118,6 +132,17 @@ macro_rules! export_provider {
                 fn finish(&self) -> Result<Vec<String>, $crate::Failure> {
                     self.0.finish()
                 }
+
+                fn park(&self) -> Option<String> {
+                    self.0.park()
+                }
+
+                fn unpark(state: String) -> Result<contract::StreamDecoder, $crate::Failure> {
+                    CONFIGURED.with(|configured| {
+                        let decoder = $crate::Provider::unpark(configured.get()?, &state)?;
+                        Ok(contract::StreamDecoder::new(Self($crate::DecoderCell::new(Ok(decoder)))))
+                    })
+                }
             }
 
             $crate::bindings::export_bindings!(Component with_types_in $crate::bindings);
@@ -162,6 +187,11 @@ impl<D: StreamDecoder> DecoderCell<D> {
     pub fn finish(&self) -> Result<Vec<String>, Failure> {
         self.0.borrow_mut().as_mut().map_err(|failure| failure.clone())?.finish()
     }
+
+    /// See [`StreamDecoder::park`]. One that has a failure to report keeps its instance until it has.
+    pub fn park(&self) -> Option<String> {
+        self.0.borrow().as_ref().ok()?.park()
+    }
 }
 
 #[cfg(test)]
@@ -191,6 +221,7 @@ mod tests {
         assert_eq!(decoder.push(events(&["a", "b", "fail", "c"])).unwrap().chunks, ["a", "b"]);
         assert_eq!(decoder.push(events(&["d"])).unwrap_err().message, "failed");
         assert_eq!(decoder.finish().unwrap_err().message, "failed");
+        assert_eq!(decoder.park(), None);
         assert!(DecoderCell::new(Ok(Echo)).push(events(&["fail"])).is_err());
     }
 }

@@ -18,6 +18,10 @@ impl<D: StreamDecoder> StreamDecoder for Unwrapped<D> {
     fn finish(&mut self) -> Result<Vec<String>, Failure> {
         self.0.finish()
     }
+
+    fn park(&self) -> Option<String> {
+        self.0.park()
+    }
 }
 
 /// The event inside: without a name, which models that name their events do within them. None in events of a kind that

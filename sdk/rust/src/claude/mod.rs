@@ -50,3 +50,15 @@ pub fn stream(call: Call, carry: Option<&str>) -> Box<dyn StreamDecoder> {
         _ => Box::new(stream::Stream::new(call, carry == Some(LEGACY))),
     }
 }
+
+/// Goes on with a stream that was parked.
+///
+/// # Errors
+/// For what is not the state of one.
+pub fn unpark(state: &str) -> Result<Box<dyn StreamDecoder>, Failure> {
+    match state {
+        // What is passed on as it is has no state.
+        "" => Ok(Box::new(native::Relay)),
+        _ => Ok(Box::new(crate::unpark::<stream::Stream>(state)?)),
+    }
+}

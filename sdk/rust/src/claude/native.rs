@@ -93,4 +93,8 @@ impl StreamDecoder for Relay {
         }
         Ok(Progress { chunks, ended: false })
     }
+
+    fn park(&self) -> Option<String> {
+        Some(String::new())
+    }
 }

@@ -60,6 +60,8 @@ pub struct Citations {
     other_count: u64,
 }
 
+crate::parkable!(struct Citations { annotations, annotation_count, others, other_count });
+
 impl Citations {
     /// Adds a citation of the text between two positions, in characters of the whole answer.
     pub fn add(&mut self, citation: &str, start: usize, end: usize) {

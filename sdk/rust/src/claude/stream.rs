@@ -59,6 +59,14 @@ struct Chunks {
     list: Vec<String>,
 }
 
+crate::parkable!(struct Stream {
+    chunks, legacy, open, calls, thinking_blocks, characters, citations, usage, stop_reason, refusal, ended,
+});
+crate::parkable!(enum Open {
+    Text { start, citations }, Thinking { thinking, signature }, Call { index, input, begun }, Skipped {},
+});
+crate::parkable!(struct Chunks { prefix, head, call, opening, first_usage, list });
+
 impl Stream {
     /// Starts. `legacy` as in [`super::answer::answer`].
     pub fn new(call: Call, legacy: bool) -> Self {
@@ -315,6 +323,10 @@ impl StreamDecoder for Stream {
             self.end()?;
         }
         Ok(std::mem::take(&mut self.chunks.list))
+    }
+
+    fn park(&self) -> Option<String> {
+        crate::park(self)
     }
 }
 

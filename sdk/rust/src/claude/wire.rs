@@ -125,6 +125,13 @@ struct OutputDetails {
     thinking_tokens: Option<u64>,
 }
 
+crate::parkable!(struct Usage {
+    input_tokens, cache_read_input_tokens, cache_creation_input_tokens, output_tokens, output_tokens_details,
+    service_tier,
+});
+crate::parkable!(enum Tier { Standard {}, Priority {}, Unknown {} });
+crate::parkable!(struct OutputDetails { thinking_tokens });
+
 impl Usage {
     /// Takes over what a later event says. All figures are cumulative, and some upstreams repeat one as 0 at the
     /// end, so that the larger figure is the later one.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::mutants::Dice;
+use super::show::Outcome;
 use super::{Snapshot, framing, mistreat, rules, show};
 use crate::openai::ChatRequest;
 use crate::{Call, DecoderCell, Encoded, Event, Header, Operation, Position, Provider, ResponseHead};
@@ -32,6 +33,14 @@ struct Options {
     answer_headers: BTreeMap<String, String>,
     /// The stream begins after chunks that the host relayed by itself.
     resume: Option<Resume>,
+}
+
+/// When a decoder that can be parked is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parked {
+    Never,
+    /// Before every batch, and before the end.
+    Always,
 }
 
 #[derive(Debug, Deserialize)]
@@ -102,18 +111,14 @@ impl Case {
             mistreat::decode(&provider, &call, carry.as_deref(), &self.head(), body, &mut dice)?;
         }
         if let Some(events) = &self.events {
-            let outcome =
-                self.stream(&provider, &call, carry.as_deref(), events.iter().map(|event| vec![event.clone()]));
-            let batched = self.stream(&provider, &call, carry.as_deref(), [events.clone()].into_iter());
-            if outcome.to_string() != batched.to_string() {
-                let difference = show::difference(&outcome.to_string(), &batched.to_string());
-                return Err(format!("events in one batch give other chunks than one by one:\n{difference}"));
-            }
+            let run = |batches, parked| self.stream(&provider, &call, carry.as_deref(), batches, parked);
+            let single = || events.iter().map(|event| vec![event.clone()]).collect();
+            let outcome = run(single(), Parked::Never);
+            same(&outcome, &run(vec![events.clone()], Parked::Never), "events in one batch give other chunks")?;
+            same(&outcome, &run(single(), Parked::Always), "a decoder that is parked gives other chunks")?;
             rules::chunks(call.operation, &outcome.chunks, self.options.resume.is_some())?;
             snapshots.push(("chunks", outcome.to_string()));
-            mistreat::stream(call.operation, self.options.resume.is_some(), events, &mut dice, |batches| {
-                self.stream(&provider, &call, carry.as_deref(), batches.into_iter())
-            })?;
+            mistreat::stream(call.operation, self.options.resume.is_some(), events, &mut dice, run)?;
         }
         Ok(snapshots)
     }
@@ -142,17 +147,23 @@ impl Case {
         provider: &P,
         call: &Call,
         carry: Option<&str>,
-        batches: impl Iterator<Item = Vec<Event>>,
-    ) -> show::Outcome {
+        batches: Vec<Vec<Event>>,
+        parked: Parked,
+    ) -> Outcome {
         let resume = self.options.resume.as_ref().map(|resume| Position {
             id: resume.id.clone(),
             created: resume.created,
             model: resume.model.clone(),
         });
         let decoder = provider.stream(call.clone(), carry.map(str::to_owned), self.head(), resume);
-        let decoder = DecoderCell::new(Ok(decoder));
-        let mut outcome = show::Outcome::default();
+        let mut decoder = DecoderCell::new(Ok(decoder));
+        let mut outcome = Outcome::default();
+        let park = |decoder: DecoderCell<P::Decoder>| match decoder.park() {
+            Some(state) if parked == Parked::Always => DecoderCell::new(provider.unpark(&state)),
+            _ => decoder,
+        };
         for batch in batches {
+            decoder = park(decoder);
             match decoder.push(batch) {
                 Ok(progress) => {
                     outcome.chunks.extend(progress.chunks);
@@ -164,12 +175,18 @@ impl Case {
                 return outcome;
             }
         }
-        match decoder.finish() {
+        match park(decoder).finish() {
             Ok(chunks) => outcome.chunks.extend(chunks),
             Err(failure) => return outcome.failed(failure),
         }
         outcome
     }
+}
+
+/// Nothing, if two runs of a stream came to the same; else what is wrong, and where.
+fn same(outcome: &Outcome, other: &Outcome, problem: &str) -> Result<(), String> {
+    let (outcome, other) = (outcome.to_string(), other.to_string());
+    if outcome == other { Ok(()) } else { Err(format!("{problem}:\n{}", show::difference(&outcome, &other))) }
 }
 
 fn headers(headers: &BTreeMap<String, String>) -> Vec<Header> {

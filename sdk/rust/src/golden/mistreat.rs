@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde_json::Value;
 
 use super::mutants::{self, Dice};
+use super::case::Parked;
 use super::rules;
 use super::show::Outcome;
 use crate::{Call, Encoded, Event, Failure, Operation, Provider, RequestBody, ResponseHead};
@@ -42,22 +43,23 @@ pub(super) fn decode<P: Provider>(
     Ok(())
 }
 
-/// An upstream's stream with wrong events, in batches of any size. `run` gives what becomes of a stream.
+/// An upstream's stream with wrong events, in batches of any size, between which the decoder is parked. `run` gives what
+/// becomes of a stream.
 pub(super) fn stream(
     operation: Operation,
     resumed: bool,
     events: &[Event],
     dice: &mut Dice,
-    run: impl Fn(Vec<Vec<Event>>) -> Outcome,
+    run: impl Fn(Vec<Vec<Event>>, Parked) -> Outcome,
 ) -> Result<(), String> {
     for _ in 0..TIMES {
         let wrong = mutants::stream(events, dice);
         let shown = || wrong.iter().map(|event| format!("{}: {}\n", event.name, event.data)).collect::<String>();
         let batches = mutants::batches(&wrong, dice);
         let single = wrong.iter().map(|event| vec![event.clone()]).collect();
-        let (whole, outcome) = caught(&shown(), || (run(single), run(batches)))?;
+        let (whole, outcome) = caught(&shown(), || (run(single, Parked::Never), run(batches, Parked::Always)))?;
         if whole.to_string() != outcome.to_string() {
-            return Err(told("the chunks depend on how the events are batched".to_owned(), &shown()));
+            return Err(told("the chunks depend on how the events are batched, or on whether the decoder is parked".to_owned(), &shown()));
         }
         rules::chunks(operation, &outcome.chunks, resumed).map_err(|problem| told(problem, &shown()))?;
     }

@@ -9,8 +9,8 @@
 //! | `<case>.sse` (or `.ndjson`) | an upstream's stream. What the decoder makes of it: `<case>.chunks.snap`. |
 //! | `<case>.case.json` | what else there is to know, each with a default: `settings`, `operation` (`chat`), `model`, `include_usage`, `headers` (of the client), `status` (200), `answer_headers`, `resume` (`id`, `created`, `model`). |
 //!
-//! Streams run twice, event by event and in one batch, and must give the same chunks. Every answer and every stream
-//! is held against the rules that clients rely on, so that a snapshot of something broken cannot be blessed.
+//! Streams run event by event, in one batch, and with a decoder that is parked between any two events if it can be;
+//! all must give the same chunks. Every answer and every stream is held against the rules that clients rely on, so that a snapshot of something broken cannot be blessed.
 //!
 //! Every file is then made wrong in one place, many times over: cut off, without a field, with one twice, with nulls
 //! and other types. Whatever comes of that has to keep the same rules, and nothing may panic.
