@@ -1,6 +1,7 @@
 //! Embeddings by `InvokeModel`, in the forms of those makers whose models Bedrock has.
 
 use weir_plugin::bedrock;
+use weir_plugin::json::to_text;
 use weir_plugin::openai::{self, EmbeddingList, EmbeddingRequest, Vector, Vectors};
 use weir_plugin::serde_json::{self, Value, json};
 use weir_plugin::{Call, Failure, ResponseHead, UpstreamRequest};
@@ -19,7 +20,7 @@ pub fn encode(call: &Call, document: &str) -> Result<UpstreamRequest, Failure> {
     for (name, value) in fields {
         body[name] = value;
     }
-    Ok(UpstreamRequest { dropped, ..crate::request(call, "invoke", body.to_string()) })
+    Ok(UpstreamRequest { dropped, ..crate::request(call, "invoke", to_text(&body)) })
 }
 
 /// The fields that hold the texts.

@@ -1,6 +1,7 @@
 //! Amazon's own models by `InvokeModel`: what they take and give is Converse's, but for a few names and places.
 
 use weir_plugin::bedrock;
+use weir_plugin::json;
 use weir_plugin::openai::take_fields;
 use weir_plugin::serde_json::{self, Map, Value};
 use weir_plugin::{Event, Failure};
@@ -38,5 +39,5 @@ pub fn events(frame: &Event) -> Result<Vec<Event>, Failure> {
     let Some(Event { data, .. }) = bedrock::unwrap(frame)? else { return Ok(Vec::new()) };
     let events: Map<String, Value> = serde_json::from_str(&data)
         .map_err(|_| Failure::bad_answer("The provider sent an event that cannot be read."))?;
-    Ok(events.into_iter().map(|(name, data)| Event { name, data: data.to_string() }).collect())
+    Ok(events.into_iter().map(|(name, data)| Event { name, data: json::to_text(&data) }).collect())
 }

@@ -57,6 +57,12 @@ pub fn camel_case(name: &str) -> String {
     camel
 }
 
+/// A value as JSON. `Value::to_string` writes the same, with a serializer that a component would have for nothing else.
+pub fn to_text(value: &Value) -> String {
+    // Only a map whose keys are not strings cannot be written.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
 /// An object of these fields. It takes far less room in a component than `json!` does wherever it stands.
 #[inline(never)]
 pub fn object(fields: Vec<(&str, Value)>) -> Map<String, Value> {

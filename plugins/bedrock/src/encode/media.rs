@@ -1,7 +1,7 @@
 //! Images, documents, videos and sounds: inline, in a bucket, or to be fetched by the host first.
 
 use weir_plugin::Failure;
-use weir_plugin::json::Json;
+use weir_plugin::json::{Json, to_text};
 use weir_plugin::openai::{Media, MediaSource, Part, Place};
 
 /// What files are, by the endings of their names, and what Converse calls their formats where it does not say the same.
@@ -55,7 +55,7 @@ impl Library {
             for name in ["context", "citations"] {
                 let of_file = || part.file.as_ref()?.extra.get(name);
                 if let Some(option) = part.extra.get(name).or_else(of_file) {
-                    json.key(name).raw(&option.to_string());
+                    json.key(name).raw(&to_text(option));
                 }
             }
         }

@@ -2,7 +2,7 @@
 //! refused.
 
 use weir_plugin::Failure;
-use weir_plugin::json::Json;
+use weir_plugin::json::{Json, to_text};
 use weir_plugin::openai::{Called, Content, Message, MessageWriter, Part, Place, Text, Thought, plain_id, to_json};
 use weir_plugin::serde_json::{Map, Value, json};
 
@@ -114,7 +114,7 @@ pub fn cache_point(extra: &Map<String, Value>) -> Option<String> {
     if let Some(ttl) = control.get("ttl") {
         point["ttl"] = ttl.clone();
     }
-    Some(json!({ "cachePoint": point }).to_string())
+    Some(to_text(&json!({ "cachePoint": point })))
 }
 
 /// Writes a block of text, unless it is blank.

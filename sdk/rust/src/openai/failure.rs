@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::json;
 use crate::{Failure, FailureKind};
 
 /// The longest text that is taken from a body that is no JSON, in characters.
@@ -94,7 +95,7 @@ fn problem(problem: &Value) -> Option<String> {
     let text = problem.get("msg").or(problem.get("message")).unwrap_or(problem).as_str()?;
     let Some(place) = problem.get("loc").and_then(Value::as_array) else { return Some(text.to_owned()) };
     let place: Vec<_> =
-        place.iter().map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned)).collect();
+        place.iter().map(|step| step.as_str().map_or_else(|| json::to_text(step), str::to_owned)).collect();
     Some(format!("{}: {text}", place.join(".")))
 }
 

@@ -1,7 +1,5 @@
 //! Temperatures for upstreams whose scale ends at 1, where OpenAI's ends at 2.
 
-use crate as weir_plugin;
-
 crate::choices! {
     /// What becomes of a temperature above 1.
     pub enum Temperature {
