@@ -211,6 +211,57 @@ async fn in_mid_stream(misdeed: &str) -> Transcript {
 }
 
 #[tokio::test]
+async fn a_decoder_that_goes_wrong_when_it_is_parked_ends_that_stream_alone_with_an_error() {
+    for misdeed in ["park-spin", "park-allocate", "park-trap", "park-recurse", "park-huge"] {
+        while_parked(misdeed, ("stream-park", "fault")).await.assert_broken();
+    }
+    for misdeed in ["park-garbage", "unpark-spin", "unpark-trap", "unpark-allocate", "unpark-refuse"] {
+        while_parked(misdeed, ("stream-park", "ok")).await.assert_broken();
+    }
+}
+
+#[tokio::test]
+async fn a_decoder_that_cannot_be_parked_keeps_its_instance() {
+    for misdeed in ["park-never", "park-large"] {
+        let transcript = while_parked(misdeed, ("stream-park", "ok")).await;
+        transcript.assert_complete();
+        assert_eq!(transcript.content(), "first second", "{misdeed}");
+    }
+}
+
+/// The stream of a decoder that misbehaves when the upstream pauses or goes on, which it does after the plugin was called
+/// so; and beside it two streams that are well.
+async fn while_parked(misdeed: &str, (function, outcome): (&str, &str)) -> Transcript {
+    println!("{misdeed}");
+    let gate = Gate::new();
+    let stage = Stage::with_gate(gate.clone()).await;
+    let before = stage.gateway.resident_bytes();
+    let client = stage.gateway.client();
+    let open = async |model: &str| {
+        let mut streaming = client.open_stream(&chat::stream_to(model, "x")).await;
+        streaming.read_until("first ").await;
+        streaming
+    };
+    let bad = open(&format!("hostile/{misdeed}")).await;
+    let called = async || {
+        let labels = [("plugin", "hostile"), ("function", function), ("outcome", outcome)];
+        stage.gateway.metrics().await.sum("weir_plugin_calls_total", &labels) > 0.5
+    };
+    bounded("the upstream's pause is noticed", async { while !called().await {} }).await;
+    let (same, other) = (open("hostile/calm").await, open("openai/m1").await);
+    gate.open();
+    let (bad, same, other) = tokio::join!(bad.transcript(), same.transcript(), other.transcript());
+    for good in [same, other] {
+        good.assert_complete();
+        assert_eq!(good.content(), "first second", "{misdeed}");
+    }
+    stage.is_well().await;
+    let after = stage.gateway.resident_bytes();
+    assert!(after < before + MARGIN, "{misdeed}: {before} bytes before, {after} after");
+    bad
+}
+
+#[tokio::test]
 async fn a_call_that_goes_wrong_at_the_very_end_of_a_stream_harms_nobody() {
     let stage = Stage::set().await;
     for misdeed in ["spin", "allocate", "trap", "recurse", "garbage"] {

@@ -54,7 +54,7 @@ pub struct PluginLimits {
     pub memory_bytes: usize,
     /// The most elements of one instance's tables together. Default 100 000.
     pub table_elements: usize,
-    /// The most instances at once; every open stream holds one. Default 10 000.
+    /// The most instances at once; an open stream holds one while its upstream speaks. Default 10 000.
     pub instances: usize,
     /// The most bytes that one call may give back. Default 16 MiB.
     pub output_bytes: usize,

@@ -23,7 +23,7 @@ use super::work::Work;
 use crate::chat::stream::Verdict;
 use crate::config::Timeouts;
 use crate::error::Error;
-use crate::plugin::{self, Position, ResponseHead, ResponseMode, UpstreamRequest};
+use crate::plugin::{self, Position, ResponseHead, UpstreamRequest};
 use crate::upstream::{Batch, Event, Events};
 
 const DONE: &str = "[DONE]";
@@ -60,11 +60,7 @@ impl Relay {
         head: ResponseHead,
         events: Events,
     ) -> Result<Self, Error> {
-        let source = Source::upstream(provider, work, upstream.carry.clone(), head, events);
-        let source = match upstream.response {
-            ResponseMode::Forward => source,
-            ResponseMode::Decode => Box::pin(source.decoding(None)).await?,
-        };
+        let source = Source::upstream(provider, work, upstream, head, events);
         let silence = Silence::new(timeouts);
         Self::begin(source, work, silence).await
     }
@@ -144,12 +140,13 @@ impl Relay {
                 None => Ok(Step::Ended),
             },
             Source::Upstream(upstream) => {
-                let batch = match self.silence.wait(upstream.events.next()).await? {
+                let (next, rest) = upstream.next_or_rest();
+                let batch = match self.silence.wait(next, rest).await? {
                     Some(batch) => batch?,
                     None => return Box::pin(self.rest()).await,
                 };
                 self.silence.heard(!batch.is_empty());
-                if upstream.decoder.is_some() { self.translate(batch).await } else { self.forward(batch).await }
+                if upstream.translates { self.translate(batch).await } else { self.forward(batch).await }
             }
         }
     }
@@ -187,9 +184,9 @@ impl Relay {
     async fn take_over(&mut self, out: Out, rest: Vec<Event>) -> Result<Step, Error> {
         let position = self.grammar.position();
         let position = position.map(|(id, created, model)| Position { id: id.into(), created, model: model.into() });
-        let source = std::mem::replace(&mut self.source, Source::Ended);
-        // Rare and large: boxed, so that the streams that need it not do not keep room for it.
-        self.source = Box::pin(source.decoding(position)).await?;
+        if let Source::Upstream(upstream) = &mut self.source {
+            upstream.hand_over(position);
+        }
         let outcome = self.push(rest.iter()).await;
         match (outcome, out.is_empty()) {
             // What came before the error was good and must not be lost.
@@ -265,16 +262,15 @@ impl Relay {
         let mut out = BytesMut::new();
         if let Some(event) = trailing.filter(|event| event.data() != DONE.as_bytes()) {
             let batch = Batch::from(event);
-            let has_decoder = upstream.decoder.is_some();
-            let step = if has_decoder { self.translate(batch).await } else { self.forward(batch).await }?;
+            let step = if upstream.translates { self.translate(batch).await } else { self.forward(batch).await }?;
             if let Step::Bytes(bytes) = step {
                 out.extend_from_slice(&bytes);
             }
         }
         if let Source::Upstream(upstream) = &mut self.source
-            && let Some(decoder) = &mut upstream.decoder
+            && upstream.translates
         {
-            let owed = decoder.finish().await.map_err(|error| upstream.plugin_error(error))?;
+            let owed = upstream.finish().await?;
             out.extend_from_slice(&self.write_all(owed)?);
         }
         self.end_source();

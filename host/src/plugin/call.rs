@@ -14,8 +14,19 @@ use crate::config::PluginLimits;
 use crate::error::{Cause, Error};
 
 /// The labels of the functions that the host calls, in the order of their numbers in the metrics.
-pub const FUNCTIONS: [&str; 9] =
-    ["instantiate", "configure", "encode", "decode", "stream-open", "stream-push", "stream-finish", "plan", "observe"];
+pub const FUNCTIONS: [&str; 11] = [
+    "instantiate",
+    "configure",
+    "encode",
+    "decode",
+    "stream-open",
+    "stream-push",
+    "stream-finish",
+    "stream-park",
+    "stream-unpark",
+    "plan",
+    "observe",
+];
 
 /// The functions that the host calls, by their label in the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +38,8 @@ pub(super) enum Function {
     StreamOpen,
     StreamPush,
     StreamFinish,
+    StreamPark,
+    StreamUnpark,
     Plan,
     Observe,
 }

@@ -1,18 +1,20 @@
 //! One loaded version of a plugin with its settings, and the instances that serve its calls: what all kinds of plugins
 //! have in common.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jsonschema::error::ValidationErrorKind;
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 use wasmtime::Store;
 
 use super::call::{CallError, Fault, Function, bounded};
 use super::capability::{Capabilities, LogBudget};
 use super::generation::{Generation, LoadError, unfit};
 use super::instance::{self, Instance, State};
-use super::limits::KEEP_MEMORY_BYTES;
+use super::limits::{KEEP_MEMORY_BYTES, WAIT_FACTOR};
 use super::pool::Pool;
 use super::quarantine::Quarantine;
 use super::world::World;
@@ -83,6 +85,11 @@ impl<W: World> Guest<W> {
         self.pool.alive()
     }
 
+    /// Whether so many instances are taken that nobody should hold one without need.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.pool.is_crowded()
+    }
+
     /// An instance that is ready for a call: one that waits, or a new one.
     pub(super) async fn lease(&self, id: &Arc<str>) -> Result<Instance<W>, CallError> {
         let mut instance = match self.pool.take() {
@@ -91,6 +98,30 @@ impl<W: World> Guest<W> {
         };
         instance::prepare(&mut instance.store, &self.limits, id);
         Ok(instance)
+    }
+
+    /// The same for a stream that has begun, which must not fail because others have, too: waits until an instance is free,
+    /// for as long as a call may wait.
+    pub(super) async fn lease_soon(&self, id: &Arc<str>) -> Result<Instance<W>, CallError> {
+        match self.lease(id).await {
+            Err(CallError::Fault(Fault::Busy)) => {
+                let longest = self.limits.call_deadline.saturating_mul(WAIT_FACTOR);
+                timeout(longest, self.lease_when_free(id)).await.unwrap_or(Err(Fault::Busy.into()))
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn lease_when_free(&self, id: &Arc<str>) -> Result<Instance<W>, CallError> {
+        loop {
+            let mut freed = pin!(self.pool.freed());
+            // Before it is tried, so that nothing that becomes free meanwhile is missed.
+            freed.as_mut().enable();
+            match self.lease(id).await {
+                Err(CallError::Fault(Fault::Busy)) => freed.await,
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Keeps an instance for later calls, unless it has served enough or has grown too large.

@@ -11,6 +11,9 @@ pub(super) const WAIT_FACTOR: u32 = 4;
 /// An instance that has grown past this is not kept for later calls: a rare big request must not pin its memory.
 pub(super) const KEEP_MEMORY_BYTES: usize = 8 << 20;
 
+/// The most bytes of a parked decoder's state: thousands of streams may have one each.
+pub(super) const PARKED_BYTES: usize = 64 << 10;
+
 /// Holds one instance to its limits, and remembers what it took.
 pub(super) struct Limiter {
     memory_limit: usize,

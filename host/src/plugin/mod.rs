@@ -19,6 +19,7 @@ mod pool;
 mod provider;
 mod quarantine;
 mod sandbox;
+mod stream;
 mod world;
 
 pub use bindings::provider::exports::weir::plugin::provider::{
@@ -34,6 +35,7 @@ pub use generation::{Abilities, Descriptor, Generation, LoadError, PolicyAbiliti
 pub use inspect::{Inspection, inspect};
 pub use library::{Library, PluginState, Serving};
 pub use policy::PolicyPlugin;
-pub use provider::{ProviderPlugin, StreamDecoder};
+pub use provider::ProviderPlugin;
 pub use sandbox::{CONTRACT_VERSION, Sandbox};
+pub use stream::StreamDecoder;
 pub use world::Kind;

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::ResourceAny;
-
 use super::bindings::provider::ProviderPlugin as World;
-use super::bindings::provider::exports::weir::plugin::provider::{
-    Call, Encoded, Event, Position, Progress, RequestBody, ResponseHead,
-};
+use super::bindings::provider::exports::weir::plugin::provider::{Call, Encoded, Position, RequestBody, ResponseHead};
 use super::call::{CallError, Fault, Function, bounded};
 use super::generation::{Abilities, Generation, LoadError, ProviderAbilities};
 use super::guest::{Guest, check_settings};
-use super::instance::{self, Instance};
+use super::instance::Instance;
+use super::stream::StreamDecoder;
 use crate::config::PluginLimits;
 use crate::telemetry::PluginMetrics;
 
@@ -19,7 +16,7 @@ use crate::telemetry::PluginMetrics;
 ///
 /// A request holds on to it from start to end, so that a reload changes nothing for it.
 pub struct ProviderPlugin {
-    guest: Guest<World>,
+    pub(super) guest: Guest<World>,
     abilities: ProviderAbilities,
 }
 
@@ -106,7 +103,7 @@ impl ProviderPlugin {
         Ok(document)
     }
 
-    /// Starts to translate a streamed answer, on an instance that belongs to this stream alone until it ends.
+    /// Starts to translate a streamed answer.
     pub async fn stream(
         self: &Arc<Self>,
         id: &Arc<str>,
@@ -115,65 +112,15 @@ impl ProviderPlugin {
         head: &ResponseHead,
         resume: Option<&Position>,
     ) -> Result<StreamDecoder, CallError> {
-        let mut instance = self.guest.lease(id).await?;
-        let Instance { store, bindings, .. } = &mut instance;
-        let decoder = bindings.weir_plugin_provider().stream_decoder();
-        let opening = decoder.call_constructor(&mut *store, call, carry, head, resume);
-        let outcome = bounded(&self.guest.limits, opening).await;
-        let resource = self.guest.settle(Function::StreamOpen, store, outcome)?;
-        Ok(StreamDecoder { plugin: Arc::clone(self), id: Arc::clone(id), instance, resource })
+        StreamDecoder::open(self, id, call, carry, head, resume).await
     }
 
-    fn check_output(&self, bytes: usize) -> Result<(), Fault> {
+    pub(super) fn check_output(&self, bytes: usize) -> Result<(), Fault> {
         if bytes <= self.guest.limits.output_bytes {
             return Ok(());
         }
         self.guest.report(Function::Encode, &Fault::Output);
         Err(Fault::Output)
-    }
-}
-
-/// The translation of one streamed answer, on an instance of its own.
-///
-/// Dropping it drops the instance; [`StreamDecoder::close`] gives it back for other calls.
-pub struct StreamDecoder {
-    plugin: Arc<ProviderPlugin>,
-    id: Arc<str>,
-    instance: Instance<World>,
-    resource: ResourceAny,
-}
-
-impl StreamDecoder {
-    /// Translates the events that have arrived. After an error of either kind the decoder must be dropped.
-    pub async fn push(&mut self, events: &[Event]) -> Result<Progress, CallError> {
-        let guest = &self.plugin.guest;
-        let Instance { store, bindings, .. } = &mut self.instance;
-        instance::prepare(store, &guest.limits, &self.id);
-        let decoder = bindings.weir_plugin_provider().stream_decoder();
-        let outcome = bounded(&guest.limits, decoder.call_push(&mut *store, self.resource, events)).await;
-        let progress = guest.settle(Function::StreamPush, store, outcome)?.map_err(CallError::Failure)?;
-        self.plugin.check_output(progress.chunks.iter().map(String::len).sum())?;
-        Ok(progress)
-    }
-
-    /// Asks for what is still owed when the upstream has ended the stream by itself.
-    pub async fn finish(&mut self) -> Result<Vec<String>, CallError> {
-        let guest = &self.plugin.guest;
-        let Instance { store, bindings, .. } = &mut self.instance;
-        instance::prepare(store, &guest.limits, &self.id);
-        let decoder = bindings.weir_plugin_provider().stream_decoder();
-        let outcome = bounded(&guest.limits, decoder.call_finish(&mut *store, self.resource)).await;
-        guest.settle(Function::StreamFinish, store, outcome)?.map_err(CallError::Failure)
-    }
-
-    /// Ends the stream and gives the instance back for other calls.
-    pub async fn close(mut self) {
-        instance::prepare(&mut self.instance.store, &self.plugin.guest.limits, &self.id);
-        let dropping = self.resource.resource_drop_async(&mut self.instance.store);
-        let (dropped, _) = bounded(&self.plugin.guest.limits, dropping).await;
-        if dropped.is_ok() {
-            self.plugin.guest.give_back(self.instance);
-        }
     }
 }
 

@@ -123,7 +123,8 @@ async fn try_serve<H: Handler>(
     let stream = match &shared.tls {
         None => Stream::Plain(socket),
         Some(acceptor) => {
-            let handshake = timeout(shared.handshake_timeout, acceptor.accept(socket));
+            // Boxed, as is HTTP/2 below: a connection keeps room for the most that it might need, and most need neither.
+            let handshake = Box::pin(timeout(shared.handshake_timeout, acceptor.accept(socket)));
             Stream::Tls(Box::new(handshake.await??))
         }
     };
@@ -148,7 +149,7 @@ async fn try_serve<H: Handler>(
         }
         Some(Version::Two) => {
             let connection = shared.http2.serve_connection(stream, service(FRAME_BYTES));
-            Ok(drive(connection, &exchanges, &shared.drain, shared.keep_alive).await?)
+            Ok(Box::pin(drive(connection, &exchanges, &shared.drain, shared.keep_alive)).await?)
         }
     }
 }

@@ -56,4 +56,8 @@ impl Provider for AzureOpenAi {
     fn stream(&self, call: Call, _: Option<String>, head: ResponseHead, resume: Option<Position>) -> Stream {
         Stream::new(call, &head, resume)
     }
+
+    fn unpark(&self, state: &str) -> Result<Self::Decoder, Failure> {
+        weir_plugin::unpark(state)
+    }
 }

@@ -106,6 +106,9 @@ struct Block {
     citations: Vec<Value>,
 }
 
+weir_plugin::parkable!(struct Reader { open, stop_reason });
+weir_plugin::parkable!(struct Block { index, call, start, thinking, signature, citations });
+
 impl Block {
     fn begin(index: u64, sink: &dyn AnswerSink) -> Self {
         Self { index, start: sink.characters() as u64, ..Self::default() }

@@ -64,6 +64,8 @@ pub struct Reader {
     calls: Vec<u64>,
 }
 
+weir_plugin::parkable!(struct Reader { documents, blocks, calls });
+
 impl Reader {
     /// Reads a message of v2, or the part of it that an event brings: then with the index of the event.
     fn message(&mut self, sink: Sink, message: &Message, index: Option<u64>) {

@@ -7,7 +7,7 @@
 mod sources;
 
 use serde_json::{Map, Value};
-use weir_plugin::json::{compact, object};
+use weir_plugin::json::{compact, object, to_text};
 use weir_plugin::openai::{AnswerSink, AnswerStream, EventReader, FinishReason, StreamedAnswer, WholeAnswer};
 use weir_plugin::{Call, Event, Failure};
 
@@ -64,6 +64,9 @@ struct Choice {
     citations: Vec<String>,
 }
 
+weir_plugin::parkable!(struct Reader { choices, blocked, usage, has_told_usage });
+weir_plugin::parkable!(struct Choice { index, text, signature, reason, words, is_blocked, grounding, citations });
+
 impl Reader {
     /// Reads on. An error inside is the failure that it tells of.
     fn read(&mut self, body: &str, sink: Sink) -> Result<(), Failure> {
@@ -83,7 +86,7 @@ impl Reader {
         }
         if let Some(feedback) = generated.prompt_feedback.as_ref().filter(|feedback| !feedback["blockReason"].is_null())
         {
-            let reason = Some(feedback["blockReason"].to_string().trim_matches('"').to_owned());
+            let reason = Some(to_text(&feedback["blockReason"]).trim_matches('"').to_owned());
             let words = feedback["blockReasonMessage"].as_str().map(str::to_owned);
             self.blocked = Some(Choice { reason, words, is_blocked: true, ..Choice::default() });
         }

@@ -69,6 +69,10 @@ impl Provider for Gemini {
     fn stream(&self, call: Call, _: Option<String>, _: ResponseHead, _: Option<Position>) -> Stream {
         Stream::new(call, false, Reader::default())
     }
+
+    fn unpark(&self, state: &str) -> Result<Self::Decoder, Failure> {
+        weir_plugin::unpark(state)
+    }
 }
 
 export_provider!(Gemini);

@@ -86,6 +86,9 @@ pub struct Stream {
     dialect: dialect::Stream,
 }
 
+weir_plugin::parkable!(struct Stream { accent, dialect });
+weir_plugin::parkable!(struct Accent { citations });
+
 impl Stream {
     /// Starts. `resume` is given when the host has relayed the first chunks by itself.
     pub fn new(call: Call, head: &ResponseHead, resume: Option<Position>) -> Self {
@@ -105,5 +108,9 @@ impl StreamDecoder for Stream {
 
     fn finish(&mut self) -> Result<Vec<String>, Failure> {
         self.dialect.finish()
+    }
+
+    fn park(&self) -> Option<String> {
+        weir_plugin::park(self)
     }
 }

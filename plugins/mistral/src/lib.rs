@@ -91,6 +91,10 @@ impl Provider for Mistral {
     fn stream(&self, call: Call, _: Option<String>, head: ResponseHead, resume: Option<Position>) -> Stream {
         Stream::new(call, &head, resume)
     }
+
+    fn unpark(&self, state: &str) -> Result<Self::Decoder, Failure> {
+        weir_plugin::unpark(state)
+    }
 }
 
 export_provider!(Mistral);

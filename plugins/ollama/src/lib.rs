@@ -68,6 +68,10 @@ impl Provider for Ollama {
     fn stream(&self, call: Call, carry: Option<String>, _: ResponseHead, _: Option<Position>) -> Stream {
         Stream::new(call, openai::is_legacy(carry.as_deref()))
     }
+
+    fn unpark(&self, state: &str) -> Result<Self::Decoder, Failure> {
+        weir_plugin::unpark(state)
+    }
 }
 
 export_provider!(Ollama);

@@ -13,6 +13,8 @@ pub struct Stream {
     answer: StreamedAnswer,
 }
 
+weir_plugin::parkable!(struct Stream { call, created, answer });
+
 impl Stream {
     /// Starts. `legacy` says that the client speaks of functions.
     pub fn new(call: Call, legacy: bool) -> Self {
@@ -52,5 +54,9 @@ impl StreamDecoder for Stream {
             }
         }
         Ok(Progress { chunks, ended: false })
+    }
+
+    fn park(&self) -> Option<String> {
+        weir_plugin::park(self)
     }
 }

@@ -32,6 +32,8 @@ pub struct CitedStream {
     text: String,
 }
 
+weir_plugin::parkable!(struct CitedStream { stream, cites, text });
+
 impl CitedStream {
     /// Without `cites`, this is the stream and no more.
     pub fn new(stream: Stream, cites: bool) -> Self {
@@ -70,6 +72,10 @@ impl StreamDecoder for CitedStream {
 
     fn finish(&mut self) -> Result<Vec<String>, Failure> {
         self.stream.finish()
+    }
+
+    fn park(&self) -> Option<String> {
+        weir_plugin::park(self)
     }
 }
 

@@ -62,4 +62,8 @@ impl Provider for OpenAi {
         let cites = self.settings.own.citations && call.operation == Operation::Chat;
         CitedStream::new(dialect::Stream::new(call, &head, resume), cites)
     }
+
+    fn unpark(&self, state: &str) -> Result<Self::Decoder, Failure> {
+        weir_plugin::unpark(state)
+    }
 }

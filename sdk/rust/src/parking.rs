@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::json::to_text;
 use crate::{Call, Failure, Header, Operation, Position};
 
 /// Plain data, of which a decoder consists that can be parked. [`parkable!`](crate::parkable) makes it of a type.
@@ -35,6 +36,8 @@ pub trait Parkable: Sized {
 #[macro_export]
 macro_rules! parkable {
     (struct $name:ident { $($field:tt),* $(,)? }) => {
+        // One without fields has nothing to write.
+        #[allow(unused_variables)]
         impl $crate::Parkable for $name {
             fn write(&self, state: &mut String) {
                 $($crate::Parkable::write(&self.$field, state);)*
@@ -195,7 +198,11 @@ impl<T: Parkable> Parkable for Vec<T> {
     }
 
     fn read(state: &mut &str) -> Option<Self> {
-        (0..read_number(state)?).map(|_| T::read(state)).collect()
+        let mut values = Self::new();
+        for _ in 0..read_number(state)? {
+            values.push(T::read(state)?);
+        }
+        Some(values)
     }
 }
 
@@ -222,7 +229,7 @@ impl Parkable for Box<RawValue> {
 
 impl Parkable for Value {
     fn write(&self, state: &mut String) {
-        write_text(&self.to_string(), state);
+        write_text(&to_text(self), state);
     }
 
     fn read(state: &mut &str) -> Option<Self> {
@@ -232,24 +239,31 @@ impl Parkable for Value {
 
 impl Parkable for Map<String, Value> {
     fn write(&self, state: &mut String) {
-        self.len().write(state);
-        for (name, value) in self {
-            name.write(state);
-            value.write(state);
-        }
+        write_text(&serde_json::to_string(self).unwrap_or_default(), state);
     }
 
     fn read(state: &mut &str) -> Option<Self> {
-        (0..read_number(state)?).map(|_| <(String, Value)>::read(state)).collect()
+        match Value::read(state)? {
+            Value::Object(map) => Some(map),
+            _ => None,
+        }
     }
 }
 
 parkable!(struct Call { operation, model, stream, include_usage, request_id, headers });
 parkable!(struct Header { name, value });
 parkable!(struct Position { id, created, model });
-parkable!(enum Operation {
-    Chat {}, Models {}, Embeddings {}, Completions {}, Responses {}, Messages {}, CountTokens {},
-});
+parkable!(
+    enum Operation {
+        Chat {},
+        Models {},
+        Embeddings {},
+        Completions {},
+        Responses {},
+        Messages {},
+        CountTokens {},
+    }
+);
 
 #[cfg(test)]
 mod tests {

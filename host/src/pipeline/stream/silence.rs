@@ -1,8 +1,9 @@
 //! How long an upstream may be silent within a stream, and how slowly it may speak.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::{Instant, Sleep};
 
 use super::content;
@@ -12,6 +13,10 @@ use crate::standing::Speed;
 
 /// Stands for "for ever" where a clock has to be set.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// After so much silence an upstream pauses, and what is not needed to wait for it is given back. A model that speaks
+/// without a pause is heard more often.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// After so much silence the client is told that the stream lives, if the upstream says so.
 const QUIET: Duration = Duration::from_secs(5);
@@ -28,9 +33,18 @@ pub(super) struct Silence {
     last_event: Instant,
     last_kept_alive: Instant,
     has_begun: bool,
+    /// Whether the upstream had paused before it was heard last: most likely it will again.
+    pauses: bool,
     /// What was said since the last event, in characters, and how that goes together with the rest. `None` if it may
     /// be as slow as it likes.
     pace: Option<Pace>,
+}
+
+/// What is to be done when the upstream pauses.
+pub(super) struct Rest<W> {
+    /// Whether to do it as soon as nothing is there, pause or not.
+    pub(super) at_once: bool,
+    pub(super) work: W,
 }
 
 /// The speed of a stream.
@@ -52,7 +66,17 @@ impl Silence {
         let (first_byte, idle) = (first_byte.min(FOR_EVER), idle.min(FOR_EVER));
         let timer = Box::pin(tokio::time::sleep_until(now + first_byte));
         let (last_line, last_event, last_kept_alive) = (now, now, now);
-        Self { first_byte, idle, timer, last_line, last_event, last_kept_alive, has_begun: false, pace: None }
+        Self {
+            first_byte,
+            idle,
+            timer,
+            last_line,
+            last_event,
+            last_kept_alive,
+            has_begun: false,
+            pauses: false,
+            pace: None,
+        }
     }
 
     /// For what comes from no upstream.
@@ -70,6 +94,8 @@ impl Silence {
     /// The upstream was heard: an event, or only a sign of life.
     pub(super) fn heard(&mut self, is_event: bool) {
         let now = Instant::now();
+        // How long it takes to begin says nothing of how it goes on.
+        self.pauses = self.has_begun && self.last_line + PAUSE <= now;
         self.last_line = now;
         if is_event {
             self.last_event = now;
@@ -93,11 +119,25 @@ impl Silence {
         is_long
     }
 
-    /// Waits for what comes next, as long as the upstream may be silent.
-    pub(super) async fn wait<T>(&mut self, next: impl Future<Output = T>) -> Result<T, Error> {
-        let mut next = std::pin::pin!(next);
+    /// Waits for what comes next, as long as the upstream may be silent. If there is something to be done when it pauses,
+    /// that is done after a moment without an event, or at once if there was such a moment before the last one.
+    pub(super) async fn wait<T>(
+        &mut self,
+        next: impl Future<Output = T>,
+        mut rest: Option<Rest<impl Future<Output = Result<(), Error>>>>,
+    ) -> Result<T, Error> {
+        let mut next = pin!(next);
         if let Some(pace) = &mut self.pace {
             pace.begin(self.last_line)?;
+        }
+        let pause = self.last_line + PAUSE;
+        match rest.take_if(|rest| rest.at_once || self.pauses) {
+            Some(rest) => match next.as_mut().now_or_never() {
+                Some(value) => return Ok(value),
+                None => rest.work.await?,
+            },
+            None if rest.is_some() && pause < self.timer.deadline() => self.timer.as_mut().reset(pause),
+            None => {}
         }
         loop {
             tokio::select! {
@@ -110,8 +150,11 @@ impl Silence {
                     if let Some(pace) = &mut self.pace {
                         pace.check()?;
                     }
+                    if let Some(rest) = rest.take_if(|_| pause <= Instant::now()) {
+                        rest.work.await?;
+                    }
                     let next = self.look_again();
-                    self.timer.as_mut().reset(next);
+                    self.timer.as_mut().reset(if rest.is_some() { pause.min(next) } else { next });
                 }
             }
         }
@@ -160,23 +203,34 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::future::{Ready, pending, ready};
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    fn at_rest(outcome: Result<(), Error>) -> Option<Rest<Ready<Result<(), Error>>>> {
+        Some(Rest { at_once: false, work: ready(outcome) })
+    }
+
+    async fn wait<T>(silence: &mut Silence, next: impl Future<Output = T>) -> Result<T, Error> {
+        silence.wait(next, None::<Rest<Ready<Result<(), Error>>>>).await
+    }
 
     /// How many seconds pass until the silence is too long, if the upstream is heard as told, one entry a second.
     async fn seconds_until_too_long(silence: &mut Silence, heard: &[Option<bool>]) -> u64 {
         let start = Instant::now();
         for heard in heard {
             let slept = tokio::time::sleep(SECOND);
-            if silence.wait(slept).await.is_err() {
+            if wait(silence, slept).await.is_err() {
                 return start.elapsed().as_secs();
             }
             if let Some(is_event) = heard {
                 silence.heard(*is_event);
             }
         }
-        let error = silence.wait(std::future::pending::<()>()).await.unwrap_err();
+        let error = wait(silence, pending::<()>()).await.unwrap_err();
         assert_eq!(error.cause, Cause::Timeout);
         start.elapsed().as_secs()
     }
@@ -191,6 +245,49 @@ mod tests {
         let mut silence = Silence::of(SECOND * 10, SECOND * 3);
         silence.has_begun();
         assert_eq!(seconds_until_too_long(&mut silence, &[Some(true); 20]).await, 23);
+    }
+
+    /// How often a stream rests whose events come so many milliseconds after one another.
+    async fn rests(gaps: &[u64], at_once: bool) -> usize {
+        let (mut silence, rests) = (Silence::of(SECOND * 10, SECOND * 3), Cell::new(0));
+        silence.has_begun();
+        for gap in gaps {
+            let next = tokio::time::sleep(Duration::from_millis(*gap));
+            let work = async {
+                rests.set(rests.get() + 1);
+                Ok(())
+            };
+            assert!(silence.wait(next, Some(Rest { at_once, work })).await.is_ok());
+            silence.heard(true);
+        }
+        rests.get()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_rests_once_in_each_pause_and_never_without_one() {
+        for (gaps, expected) in [
+            (vec![5; 100], 0),
+            (vec![95; 100], 0),
+            (vec![400, 400, 2_000, 400], 4),
+            // After a pause the next one is expected at once, and not after events without one.
+            (vec![5, 400, 5, 5, 400, 5, 5], 4),
+            (vec![], 0),
+        ] {
+            assert_eq!(rests(&gaps, false).await, expected, "{gaps:?}");
+            assert_eq!(rests(&gaps, true).await, gaps.len(), "{gaps:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_rests_is_ended_when_the_silence_is_too_long_or_the_rest_fails() {
+        let mut silence = Silence::of(SECOND * 10, SECOND * 3);
+        silence.has_begun();
+        let start = Instant::now();
+        let error = silence.wait(pending::<()>(), at_rest(Ok(()))).await.unwrap_err();
+        assert_eq!((error.cause, start.elapsed().as_secs()), (Cause::Timeout, 3));
+        silence.heard(true);
+        let failing = at_rest(Err(Error::internal("no rest")));
+        assert_eq!(silence.wait(pending::<()>(), failing).await.unwrap_err().cause, Cause::Internal);
     }
 
     #[tokio::test(start_paused = true)]
@@ -208,7 +305,7 @@ mod tests {
         let (mut silence, start) = (Silence::new(&timeouts), Instant::now());
         silence.has_begun();
         while start.elapsed() < SECOND * 120 {
-            if let Err(error) = silence.wait(tokio::time::sleep(SECOND)).await {
+            if let Err(error) = wait(&mut silence, tokio::time::sleep(SECOND)).await {
                 assert_eq!(error.cause, Cause::Timeout);
                 return Some(start.elapsed().as_secs());
             }
@@ -236,10 +333,10 @@ mod tests {
         let timeouts = Timeouts { min_speed: Some(10), speed_window: SECOND * 20, ..Timeouts::default() };
         let (mut silence, start) = (Silence::new(&timeouts), Instant::now());
         silence.has_begun();
-        assert!(silence.wait(std::future::ready(())).await.is_ok());
+        assert!(wait(&mut silence, ready(())).await.is_ok());
         silence.heard(true);
         silence.said(br#"{"text":"x"}"#);
-        assert!(silence.wait(std::future::pending::<()>()).await.is_err());
+        assert!(wait(&mut silence, pending::<()>()).await.is_err());
         assert!((20..=22).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
     }
 }

@@ -2,12 +2,18 @@
 
 use std::sync::Arc;
 
+use super::silence::Rest;
 use crate::error::Error;
 use crate::pipeline::failure;
 use crate::pipeline::provider::Provider;
 use crate::pipeline::work::Work;
-use crate::plugin::{Call, CallError, Event, Position, Progress, ResponseHead, StreamDecoder};
-use crate::upstream::Events;
+use crate::plugin::{
+    Call, CallError, Event, Position, Progress, ResponseHead, ResponseMode, StreamDecoder, UpstreamRequest,
+};
+use crate::upstream::{Batch, Events};
+
+/// What comes next of an upstream's stream, or `None` at its end.
+type Next = Option<Result<Batch, Error>>;
 
 /// Where a streamed answer comes from.
 pub(super) enum Source {
@@ -24,56 +30,95 @@ pub(super) enum Source {
 /// An upstream's stream, and the plugin that translates it if it needs to be.
 pub(super) struct Upstream {
     pub(super) events: Events,
-    pub(super) decoder: Option<StreamDecoder>,
+    /// Whether the plugin translates what comes.
+    pub(super) translates: bool,
     /// Whether the plugin has said that the stream is complete.
     pub(super) has_ended: bool,
     provider: Provider,
+    /// There once there has been something to translate.
+    decoder: Option<StreamDecoder>,
+    /// What it takes to make the decoder, until there is one.
+    opening: Option<Box<Opening>>,
+}
+
+/// What the plugin has to know of an answer that it is to translate.
+struct Opening {
     id: Arc<str>,
     call: Call,
     carry: Option<String>,
     head: ResponseHead,
+    resume: Option<Position>,
 }
 
 impl Source {
     pub(super) fn upstream(
         provider: &Provider,
         work: &Work,
-        carry: Option<String>,
+        upstream: &UpstreamRequest,
         head: ResponseHead,
         events: Events,
     ) -> Self {
+        let (id, call) = (Arc::clone(&work.id), work.call.clone());
+        let opening = Opening { id, call, carry: upstream.carry.clone(), head, resume: None };
         Self::Upstream(Box::new(Upstream {
             events,
-            decoder: None,
+            translates: upstream.response == ResponseMode::Decode,
             has_ended: false,
             provider: provider.clone(),
-            id: Arc::clone(&work.id),
-            call: work.call.clone(),
-            carry,
-            head,
+            decoder: None,
+            opening: Some(Box::new(opening)),
         }))
-    }
-
-    /// The same source with the plugin's decoder at work on it.
-    pub(super) async fn decoding(self, resume: Option<Position>) -> Result<Self, Error> {
-        let Self::Upstream(mut upstream) = self else { return Ok(self) };
-        let plugin = upstream.provider.plugin();
-        let (carry, resume) = (upstream.carry.as_deref(), resume.as_ref());
-        let decoder = plugin.stream(&upstream.id, &upstream.call, carry, &upstream.head, resume).await;
-        upstream.decoder = Some(decoder.map_err(|error| failure::of_call(&upstream.provider, error))?);
-        Ok(Self::Upstream(upstream))
     }
 }
 
 impl Upstream {
-    pub(super) async fn push(&mut self, events: &[Event]) -> Result<Progress, Error> {
-        let Some(decoder) = &mut self.decoder else {
-            return Err(Error::internal("events were pushed to a stream that has no decoder"));
-        };
-        decoder.push(events).await.map_err(|error| self.plugin_error(error))
+    /// From now on, the plugin translates what comes. The client has had what came until there.
+    pub(super) fn hand_over(&mut self, position: Option<Position>) {
+        self.translates = true;
+        if let Some(opening) = &mut self.opening {
+            opening.resume = position;
+        }
     }
 
-    pub(super) fn plugin_error(&self, error: CallError) -> Error {
+    /// Has the plugin translate events.
+    pub(super) async fn push(&mut self, events: &[Event]) -> Result<Progress, Error> {
+        let pushed = self.decoder().await?.push(events).await;
+        pushed.map_err(|error| self.plugin_error(error))
+    }
+
+    /// What the plugin still owes when the upstream has ended the stream by itself.
+    pub(super) async fn finish(&mut self) -> Result<Vec<String>, Error> {
+        let owed = self.decoder().await?.finish().await;
+        owed.map_err(|error| self.plugin_error(error))
+    }
+
+    /// What comes next; and what to do when the upstream pauses, if there is something to do.
+    pub(super) fn next_or_rest(
+        &mut self,
+    ) -> (impl Future<Output = Next> + Send, Option<Rest<impl Future<Output = Result<(), Error>> + Send>>) {
+        let Self { events, decoder, provider, .. } = self;
+        let decoder = decoder.as_mut().filter(|decoder| decoder.can_park());
+        let rest = decoder.map(|decoder| Rest {
+            at_once: decoder.is_in_demand(),
+            work: async {
+                // Boxed: every wait would otherwise make room for it.
+                let parked = Box::pin(decoder.park()).await;
+                parked.map_err(|error| failure::of_answer(provider, error, &None))
+            },
+        });
+        (events.next(), rest)
+    }
+
+    /// The decoder, which is made when it is needed first: an upstream may take long to begin.
+    async fn decoder(&mut self) -> Result<&mut StreamDecoder, Error> {
+        if let Some(opening) = self.opening.take() {
+            let decoder = Box::pin(opening.open(&self.provider)).await;
+            self.decoder = Some(decoder.map_err(|error| failure::of_call(&self.provider, error))?);
+        }
+        self.decoder.as_mut().ok_or_else(|| Error::internal("a stream goes on after its decoder failed"))
+    }
+
+    fn plugin_error(&self, error: CallError) -> Error {
         failure::of_answer(&self.provider, error, &None)
     }
 
@@ -83,5 +128,12 @@ impl Upstream {
         if let Some(decoder) = self.decoder {
             tokio::spawn(decoder.close());
         }
+    }
+}
+
+impl Opening {
+    async fn open(self, provider: &Provider) -> Result<StreamDecoder, CallError> {
+        let Self { id, call, carry, head, resume } = self;
+        provider.plugin().stream(&id, &call, carry.as_deref(), &head, resume.as_ref()).await
     }
 }

@@ -129,7 +129,13 @@ crate::parkable!(struct Usage {
     input_tokens, cache_read_input_tokens, cache_creation_input_tokens, output_tokens, output_tokens_details,
     service_tier,
 });
-crate::parkable!(enum Tier { Standard {}, Priority {}, Unknown {} });
+crate::parkable!(
+    enum Tier {
+        Standard {},
+        Priority {},
+        Unknown {},
+    }
+);
 crate::parkable!(struct OutputDetails { thinking_tokens });
 
 impl Usage {

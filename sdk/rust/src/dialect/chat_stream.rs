@@ -42,6 +42,11 @@ struct Begun {
     has_arguments: bool,
 }
 
+crate::parkable!(struct ChatStream {
+    call, status, identity, resumed, choices, tool_calls, reasoning_details, usage, held,
+});
+crate::parkable!(struct Begun { choice, index, source, id, has_arguments });
+
 impl ChatStream {
     /// Starts. `status` is that of the answer's head.
     pub fn new(call: Call, status: u16, resume: Option<Position>) -> Self {

@@ -28,6 +28,8 @@ pub struct CompletionStream {
     identity: Identity,
 }
 
+crate::parkable!(struct CompletionStream { call, status, identity });
+
 impl CompletionStream {
     /// Starts. `status` is that of the answer's head.
     pub fn new(call: Call, status: u16, resume: Option<Position>) -> Self {

@@ -7,6 +7,8 @@ use crate::{Call, Position};
 #[derive(Debug)]
 pub struct Identity(Option<Position>);
 
+crate::parkable!(struct Identity { 0 });
+
 impl Identity {
     /// That of the chunks that the host has relayed by itself, if it has.
     pub fn new(resume: Option<Position>) -> Self {

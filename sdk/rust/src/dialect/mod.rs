@@ -91,18 +91,23 @@ pub struct Stream(Kind);
 #[derive(Debug)]
 enum Kind {
     // The state of a chat is many times as large as that of the others.
-    Chat(Box<chat_stream::ChatStream>),
-    Completions(completions::CompletionStream),
-    Responses(responses::ResponseStream),
+    Chat { stream: Box<chat_stream::ChatStream> },
+    Completions { stream: completions::CompletionStream },
+    Responses { stream: responses::ResponseStream },
 }
+
+crate::parkable!(struct Stream { 0 });
+crate::parkable!(enum Kind { Chat { stream }, Completions { stream }, Responses { stream } });
 
 impl Stream {
     /// Starts. `resume` is given when the host has relayed the first chunks by itself.
     pub fn new(call: Call, head: &ResponseHead, resume: Option<Position>) -> Self {
         Self(match call.operation {
-            Operation::Completions => Kind::Completions(completions::CompletionStream::new(call, head.status, resume)),
-            Operation::Responses => Kind::Responses(responses::ResponseStream::new(head.status)),
-            _ => Kind::Chat(Box::new(chat_stream::ChatStream::new(call, head.status, resume))),
+            Operation::Completions => {
+                Kind::Completions { stream: completions::CompletionStream::new(call, head.status, resume) }
+            }
+            Operation::Responses => Kind::Responses { stream: responses::ResponseStream::new(head.status) },
+            _ => Kind::Chat { stream: Box::new(chat_stream::ChatStream::new(call, head.status, resume)) },
         })
     }
 }
@@ -110,17 +115,21 @@ impl Stream {
 impl StreamDecoder for Stream {
     fn push(&mut self, events: Vec<Event>) -> Result<Progress, Failure> {
         match &mut self.0 {
-            Kind::Chat(stream) => stream.push(events),
-            Kind::Completions(stream) => stream.push(events),
-            Kind::Responses(stream) => stream.push(events),
+            Kind::Chat { stream } => stream.push(events),
+            Kind::Completions { stream } => stream.push(events),
+            Kind::Responses { stream } => stream.push(events),
         }
     }
 
     fn finish(&mut self) -> Result<Vec<String>, Failure> {
         match &mut self.0 {
-            Kind::Chat(stream) => stream.finish(),
-            Kind::Completions(stream) => stream.finish(),
-            Kind::Responses(stream) => stream.finish(),
+            Kind::Chat { stream } => stream.finish(),
+            Kind::Completions { stream } => stream.finish(),
+            Kind::Responses { stream } => stream.finish(),
         }
+    }
+
+    fn park(&self) -> Option<String> {
+        crate::park(self)
     }
 }

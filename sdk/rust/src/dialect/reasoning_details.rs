@@ -21,6 +21,9 @@ struct Element {
     told: Map<String, Value>,
 }
 
+crate::parkable!(struct ReasoningDetails { 0 });
+crate::parkable!(struct Element { choice, index, told });
+
 impl ReasoningDetails {
     /// Takes from a choice's `reasoning_details` what was told of the same elements before.
     pub fn tell_once(&mut self, choice: u32, details: &mut Value) {

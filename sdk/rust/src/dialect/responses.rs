@@ -41,6 +41,8 @@ pub struct ResponseStream {
     status: u16,
 }
 
+crate::parkable!(struct ResponseStream { status });
+
 impl ResponseStream {
     /// Starts. `status` is that of the answer's head.
     pub fn new(status: u16) -> Self {

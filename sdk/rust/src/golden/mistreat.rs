@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
 
-use super::mutants::{self, Dice};
 use super::case::Parked;
+use super::mutants::{self, Dice};
 use super::rules;
 use super::show::Outcome;
 use crate::{Call, Encoded, Event, Failure, Operation, Provider, RequestBody, ResponseHead};
@@ -59,7 +59,10 @@ pub(super) fn stream(
         let single = wrong.iter().map(|event| vec![event.clone()]).collect();
         let (whole, outcome) = caught(&shown(), || (run(single, Parked::Never), run(batches, Parked::Always)))?;
         if whole.to_string() != outcome.to_string() {
-            return Err(told("the chunks depend on how the events are batched, or on whether the decoder is parked".to_owned(), &shown()));
+            return Err(told(
+                "the chunks depend on how the events are batched, or on whether the decoder is parked".to_owned(),
+                &shown(),
+            ));
         }
         rules::chunks(operation, &outcome.chunks, resumed).map_err(|problem| told(problem, &shown()))?;
     }

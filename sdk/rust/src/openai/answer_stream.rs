@@ -1,10 +1,10 @@
 //! A stream whose events tell an answer piece by piece: what all decoders of such streams have in common.
 
 use super::StreamedAnswer;
-use crate::{Call, Event, Failure, Progress, StreamDecoder};
+use crate::{Call, Event, Failure, Parkable, Progress, StreamDecoder};
 
 /// Reads the events of an upstream, one after the other.
-pub trait EventReader: 'static {
+pub trait EventReader: Parkable + 'static {
     /// Tells what an event says. Returns whether the answer is complete with it.
     ///
     /// # Errors
@@ -44,6 +44,23 @@ impl<R: EventReader> StreamDecoder for AnswerStream<R> {
         }
         Ok(self.answer.take())
     }
+
+    fn park(&self) -> Option<String> {
+        crate::park(self)
+    }
+}
+
+impl<R: EventReader> Parkable for AnswerStream<R> {
+    fn write(&self, state: &mut String) {
+        self.reader.write(state);
+        self.answer.write(state);
+        self.has_ended.write(state);
+    }
+
+    fn read(state: &mut &str) -> Option<Self> {
+        let (reader, answer) = (R::read(state)?, StreamedAnswer::read(state)?);
+        Some(Self { reader, answer, has_ended: bool::read(state)? })
+    }
 }
 
 #[cfg(test)]
@@ -54,6 +71,10 @@ mod tests {
 
     /// Repeats what events say, up to `end`.
     struct Echo;
+
+    crate::parkable!(
+        struct Echo {}
+    );
 
     impl EventReader for Echo {
         fn event(&mut self, event: &Event, answer: &mut StreamedAnswer) -> Result<bool, Failure> {

@@ -13,7 +13,12 @@ pub fn completion_id(call: &Call) -> String {
 /// An id for the tool call at place `number` of the answer to this call, the same whenever it is asked for. It is of
 /// letters, digits, `_` and `-`, as some upstreams demand when it comes back with the result.
 pub fn tool_call_id(call: &Call, number: u32) -> String {
-    format!("call_{}_{number}", word(&call.request_id))
+    tool_call_id_of(&call.request_id, number)
+}
+
+/// The same for those who know of the call no more than the id of its request.
+pub(super) fn tool_call_id_of(request_id: &str, number: u32) -> String {
+    format!("call_{}_{number}", word(request_id))
 }
 
 /// The id of a call in the characters that an upstream allows: letters, digits and those `besides`. Ids of other

@@ -13,9 +13,9 @@ use serde_json::{Map, Value};
 
 pub use self::streamed::StreamedAnswer;
 pub use self::whole::WholeAnswer;
+use super::FinishReason;
 use super::citations::url_citation;
-use super::{FinishReason, tool_call_id};
-use crate::Call;
+use super::identity::tool_call_id_of;
 use crate::json::object;
 
 /// Takes an answer in pieces. See the [whole](WholeAnswer) and the [streamed](StreamedAnswer) one.
@@ -98,8 +98,8 @@ fn finish_reason(reason: FinishReason, calls: usize, legacy: bool) -> FinishReas
 }
 
 /// The id of a call. `place` is its place among the calls of all choices.
-fn given_or_made(id: Option<&str>, call: &Call, place: usize) -> String {
-    id.filter(|id| !id.is_empty()).map_or_else(|| tool_call_id(call, place as u32), str::to_owned)
+fn given_or_made(id: Option<&str>, request_id: &str, place: usize) -> String {
+    id.filter(|id| !id.is_empty()).map_or_else(|| tool_call_id_of(request_id, place as u32), str::to_owned)
 }
 
 #[cfg(test)]
@@ -107,8 +107,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Operation;
     use crate::openai::Usage;
+    use crate::{Call, Operation};
 
     fn call() -> Call {
         Call {

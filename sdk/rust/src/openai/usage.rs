@@ -111,6 +111,17 @@ impl Usage {
     }
 }
 
+impl crate::Parkable for Usage {
+    fn write(&self, state: &mut String) {
+        // Counts and what the upstream itself wrote: nothing in them can fail to be written.
+        serde_json::to_string(self).unwrap_or_default().write(state);
+    }
+
+    fn read(state: &mut &str) -> Option<Self> {
+        serde_json::from_str(crate::read_text(state)?).ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

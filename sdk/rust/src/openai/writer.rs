@@ -18,6 +18,8 @@ pub struct ChunkWriter {
     head: String,
 }
 
+crate::parkable!(struct ChunkWriter { head });
+
 impl ChunkWriter {
     /// Writes the chunks of the answer `id`, begun at `created` (seconds since 1970) by `model`.
     pub fn new(id: &str, created: u64, model: &str) -> Self {

@@ -121,6 +121,10 @@ impl Provider for Template {
         let writer = ChunkWriter::new(&openai::completion_id(&call), openai::now(), &call.model);
         Stream { writer, has_begun: false }
     }
+
+    fn unpark(&self, state: &str) -> Result<Stream, Failure> {
+        weir_plugin::unpark(state)
+    }
 }
 
 /// The translation of one streamed answer.
@@ -150,7 +154,14 @@ impl StreamDecoder for Stream {
         }
         Ok(Progress { chunks, ended })
     }
+
+    fn park(&self) -> Option<String> {
+        weir_plugin::park(self)
+    }
 }
+
+// While the upstream is silent, the host keeps these, and the instance serves others.
+weir_plugin::parkable!(struct Stream { writer, has_begun });
 
 fn read(text: &str) -> Result<Reply, Failure> {
     serde_json::from_str(text).map_err(|error| Failure::bad_answer(format!("The answer makes no sense: {error}.")))

@@ -22,6 +22,9 @@ pub struct Settings {
     configure: Option<String>,
 }
 
+/// The state of a decoder that it cannot read itself.
+const GARBAGE: &str = "\0 this is {no state";
+
 /// The plugin.
 pub struct Hostile;
 
@@ -106,6 +109,16 @@ impl Provider for Hostile {
         }
         Decoder { model: call.model }
     }
+
+    fn unpark(&self, state: &str) -> Result<Decoder, Failure> {
+        match state.strip_prefix("unpark-") {
+            None if state == GARBAGE => return Err(Failure::internal("the inside of the plugin shows")),
+            None => {}
+            Some("refuse") => return Err(Failure::unsupported("model", "this stream is refused on principle")),
+            Some(misdeed) => misdeeds::commit(misdeed),
+        }
+        Ok(Decoder { model: state.to_owned() })
+    }
 }
 
 impl StreamDecoder for Decoder {
@@ -139,6 +152,18 @@ impl StreamDecoder for Decoder {
             Some(misdeed) => misdeeds::commit(misdeed),
         }
         Ok(Vec::new())
+    }
+
+    fn park(&self) -> Option<String> {
+        match self.model.strip_prefix("park-") {
+            None => {}
+            Some("never") => return None,
+            Some("garbage") => return Some(GARBAGE.to_owned()),
+            Some("large") => return Some(misdeeds::large()),
+            Some("huge") => return Some(misdeeds::huge()),
+            Some(misdeed) => misdeeds::commit(misdeed),
+        }
+        Some(self.model.clone())
     }
 }
 

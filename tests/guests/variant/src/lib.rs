@@ -61,6 +61,10 @@ impl Provider for Variant {
     fn stream(&self, _: Call, _: Option<String>, _: ResponseHead, _: Option<Position>) -> Decoder {
         Decoder { begun: false }
     }
+
+    fn unpark(&self, state: &str) -> Result<Decoder, Failure> {
+        weir_plugin::unpark(state)
+    }
 }
 
 impl StreamDecoder for Decoder {
@@ -77,7 +81,13 @@ impl StreamDecoder for Decoder {
         }
         Ok(Progress { chunks, ended: false })
     }
+
+    fn park(&self) -> Option<String> {
+        weir_plugin::park(self)
+    }
 }
+
+weir_plugin::parkable!(struct Decoder { begun });
 
 fn answer() -> &'static str {
     // Hidden from the optimizer, which would otherwise spread the letters over the code.

@@ -14,7 +14,7 @@ use crate::openai::{
 /// an error of the whole request.
 #[derive(Debug)]
 pub struct StreamedAnswer {
-    call: Call,
+    request_id: String,
     legacy: bool,
     id: String,
     model: String,
@@ -34,17 +34,20 @@ struct Told {
     /// Whether each call has arguments.
     calls: Vec<bool>,
     /// How many elements each list has.
-    lists: Vec<(&'static str, usize)>,
+    lists: Vec<(String, usize)>,
     characters: usize,
 }
+
+crate::parkable!(struct StreamedAnswer { request_id, legacy, id, model, created, writer, chunks, told, current });
+crate::parkable!(struct Told { choice, calls, lists, characters });
 
 impl StreamedAnswer {
     /// Begins. `legacy` says that the client speaks of functions ([`crate::openai::ChatRequest::adopt_functions`]).
     pub fn new(call: Call, legacy: bool) -> Self {
         Self {
             id: completion_id(&call),
-            model: call.model.clone(),
-            call,
+            model: call.model,
+            request_id: call.request_id,
             legacy,
             created: now(),
             writer: None,
@@ -110,7 +113,7 @@ impl StreamedAnswer {
 
     /// An id for a call that is about to begin.
     fn call_id(&self, given: Option<&str>) -> String {
-        given_or_made(given, &self.call, self.told.iter().map(|told| told.calls.len()).sum())
+        given_or_made(given, &self.request_id, self.told.iter().map(|told| told.calls.len()).sum())
     }
 }
 
@@ -191,7 +194,7 @@ impl AnswerSink for StreamedAnswer {
         let lists = &mut self.told().lists;
         let known = lists.iter().position(|(name, _)| *name == list);
         let known = known.unwrap_or_else(|| {
-            lists.push((list, 0));
+            lists.push((list.to_owned(), 0));
             lists.len() - 1
         });
         element.insert("index".to_owned(), lists[known].1.into());

@@ -149,7 +149,7 @@ impl AnswerSink for WholeAnswer<'_> {
     }
 
     fn start_call(&mut self, id: Option<&str>, name: &str) -> u32 {
-        let id = given_or_made(id, self.call, self.drafts.iter().map(|draft| draft.calls.len()).sum());
+        let id = given_or_made(id, &self.call.request_id, self.drafts.iter().map(|draft| draft.calls.len()).sum());
         let place = self.calls();
         self.draft().calls.push(ToolCall::function(id, name.to_owned(), String::new()));
         place
