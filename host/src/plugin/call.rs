@@ -70,6 +70,8 @@ impl From<Fault> for CallError {
 pub enum Fault {
     /// It executed for longer than its deadline.
     Deadline,
+    /// It executed, slept and waited for its turn, for longer than some deadlines together.
+    Overtime,
     /// It asked for more memory than it may have.
     Memory,
     /// It trapped: a panic, an overflow of its stack, a broken invariant. The text is wasmtime's.
@@ -86,7 +88,7 @@ impl Fault {
     /// The metric label.
     pub const fn label(&self) -> &'static str {
         match self {
-            Self::Deadline => "deadline",
+            Self::Deadline | Self::Overtime => "deadline",
             Self::Memory => "memory",
             Self::Trap(_) => "trap",
             Self::Output => "output",
@@ -97,13 +99,15 @@ impl Fault {
 
     /// Whether the guest is to blame, so that it counts towards quarantine.
     pub(super) const fn is_guests(&self) -> bool {
-        matches!(self, Self::Deadline | Self::Memory | Self::Trap(_) | Self::Output)
+        matches!(self, Self::Deadline | Self::Overtime | Self::Memory | Self::Trap(_) | Self::Output)
     }
 
     /// The answer to the client, naming the plugin, which the operator knows by its configured name.
     pub fn into_error(self, plugin: &str) -> Error {
         let (message, code) = match &self {
-            Self::Deadline => (format!("The plugin `{plugin}` ran over its deadline."), "plugin_deadline"),
+            Self::Deadline | Self::Overtime => {
+                (format!("The plugin `{plugin}` ran over its deadline."), "plugin_deadline")
+            }
             Self::Memory => (format!("The plugin `{plugin}` ran out of the memory it may use."), "plugin_memory"),
             Self::Trap(_) => (format!("The plugin `{plugin}` failed."), "plugin_trap"),
             Self::Output => (format!("The plugin `{plugin}` returned more than it may."), "plugin_output"),
@@ -136,7 +140,7 @@ pub(super) async fn bounded<T>(
     let result = match outcome {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(fault(&error)),
-        Err(_) => Err(Fault::Deadline),
+        Err(_) => Err(Fault::Overtime),
     };
     (result, started.elapsed())
 }

@@ -196,7 +196,6 @@ async fn describe<W: World>(
         log: LogBudget::new(limits.log_lines_per_second),
         kv: sandbox.stores.of(name, &limits),
     };
-    let _running = sandbox.call_begins();
     let failed = |fault: Fault| LoadError::Failed(format!("it failed when asked to describe itself: {fault:?}"));
     let (instance, _) = bounded(&limits, instance::new::<W>(&sandbox.pooled, &linked, &limits, capabilities)).await;
     let Instance { mut store, bindings, .. } = instance.map_err(failed)?;

@@ -162,7 +162,6 @@ impl<W: World> Guest<W> {
 
     async fn instantiate(&self, id: &Arc<str>) -> Result<Instance<W>, CallError> {
         let permit = self.pool.permit()?;
-        let running = self.generation.sandbox.call_begins();
         let mut capabilities = self.capabilities.clone();
         capabilities.request_id = Arc::clone(id);
         let instantiating = async { Ok(self.new_instance(capabilities).await) };
@@ -176,7 +175,6 @@ impl<W: World> Guest<W> {
         instance::prepare(store, &self.limits, id);
         let outcome = bounded(&self.limits, bindings.configure(store, &self.settings)).await;
         self.settle(Function::Configure, store, outcome)?.map_err(CallError::Failure)?;
-        drop(running);
         Ok(instance)
     }
 

@@ -9,7 +9,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::capability::Capabilities;
 use super::limits::Limiter;
 use super::pool::Permit;
-use super::sandbox::TICK;
+use super::sandbox::{TICK, runs_long};
 use super::world::World;
 use crate::config::PluginLimits;
 
@@ -70,11 +70,14 @@ fn store(engine: &Engine, limits: &PluginLimits, capabilities: Capabilities) -> 
     // one call may make the host copy.
     store.set_hostcall_fuel(limits.output_bytes.saturating_mul(2));
     store.epoch_deadline_callback(|mut context| {
+        runs_long();
         let state = context.data_mut();
         match state.ticks_left.checked_sub(1) {
             Some(left) => {
                 state.ticks_left = left;
-                Ok(UpdateDeadline::Yield(1))
+                // tokio's own way to yield lets it look at sockets and timers before the guest goes on. A guest that
+                // just woke itself would run up to sixty times before that.
+                Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
             }
             None => Err(DeadlineExceeded.into()),
         }

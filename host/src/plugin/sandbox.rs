@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use wasmtime::component::{Component, Linker};
@@ -19,8 +19,13 @@ pub const CONTRACT_VERSION: &str = "0.1.0";
 /// One tick of the epoch: the longest that a guest runs before other work gets its turn.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 
-/// Ticks are this long while no plugin is called, so that an idle gateway costs nothing.
-const IDLE_TICK: Duration = Duration::from_millis(20);
+/// Ticks are this long while no guest runs into one, as calls take microseconds: an idle gateway costs next to nothing,
+/// and the first slice of a guest that runs for long may be so long.
+const IDLE_TICK: Duration = Duration::from_millis(5);
+
+/// Whether a guest ran into a tick since the last one, and more are due soon. Of all sandboxes in the process: it only
+/// says how often their clocks tick.
+static RUNS_LONG: AtomicBool = AtomicBool::new(false);
 
 /// Instances that the pool has room for. Each takes 4 GiB of address space and no memory until it is used; 24 TiB
 /// fit well into the 128 TiB that a process has. What is over falls back to on-demand allocation.
@@ -37,29 +42,12 @@ pub struct Sandbox {
     pub(super) linker: Arc<Linkers>,
     pub(super) cache: Cache,
     pub(super) stores: Arc<Stores>,
-    activity: Arc<Activity>,
 }
 
 /// The host's side of the worlds, once for each engine.
 pub(super) struct Linkers {
     pub(super) pooled: Linker<State>,
     pub(super) overflow: Linker<State>,
-}
-
-/// What the ticker thread and the calls share.
-#[derive(Default)]
-struct Activity {
-    begun: AtomicU64,
-    ended: AtomicU64,
-}
-
-/// A call that is under way. Dropping it is how the ticker learns that it is over.
-pub(super) struct Running(Arc<Activity>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 impl Sandbox {
@@ -69,9 +57,8 @@ impl Sandbox {
         let overflow = Engine::new(&config())?;
         let cache = Cache::open(cache);
         let linker = Linkers { pooled: linker(&pooled)?, overflow: linker(&overflow)? };
-        let activity = Arc::new(Activity::default());
-        start_ticker(&pooled, &overflow, &activity)?;
-        Ok(Self { pooled, overflow, linker: Arc::new(linker), cache, stores: Arc::default(), activity })
+        start_ticker(&pooled, &overflow)?;
+        Ok(Self { pooled, overflow, linker: Arc::new(linker), cache, stores: Arc::default() })
     }
 
     /// Compiles a component for one of the engines, or takes it from the cache. Blocks for as long as that takes: up
@@ -80,12 +67,11 @@ impl Sandbox {
         let compiler = rayon::ThreadPoolBuilder::new().start_handler(|_| give_way()).build()?;
         compiler.install(|| self.cache.load(engine, content, key))
     }
+}
 
-    /// Tells the ticker that a call begins.
-    pub(super) fn call_begins(&self) -> Running {
-        self.activity.begun.fetch_add(1, Ordering::Relaxed);
-        Running(Arc::clone(&self.activity))
-    }
+/// Tells the ticker that a guest has been running from one tick to the next.
+pub(super) fn runs_long() {
+    RUNS_LONG.store(true, Ordering::Relaxed);
 }
 
 fn config() -> Config {
@@ -146,19 +132,15 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     Ok(linker)
 }
 
-/// Advances the epoch of both engines. A thread, since a task could not run while guests occupy every worker.
-fn start_ticker(pooled: &Engine, overflow: &Engine, activity: &Arc<Activity>) -> wasmtime::Result<()> {
+/// Advances the epoch of both engines until they are gone. A thread, since a task could not run while guests occupy
+/// every worker.
+fn start_ticker(pooled: &Engine, overflow: &Engine) -> wasmtime::Result<()> {
     let engines = [pooled.weak(), overflow.weak()];
-    let activity = Arc::downgrade(activity);
     let body = move || {
-        let mut seen = 0;
-        while let Some(activity) = activity.upgrade() {
-            let begun = activity.begun.load(Ordering::Relaxed);
-            let idle = begun == seen && begun == activity.ended.load(Ordering::Relaxed);
-            drop(activity);
+        loop {
+            let tick = if RUNS_LONG.swap(false, Ordering::Relaxed) { TICK } else { IDLE_TICK };
             #[allow(clippy::disallowed_methods, reason = "a thread of its own, which nothing else runs on")]
-            std::thread::sleep(if idle { IDLE_TICK } else { TICK });
-            seen = begun;
+            std::thread::sleep(tick);
             for engine in &engines {
                 match engine.upgrade() {
                     Some(engine) => engine.increment_epoch(),
