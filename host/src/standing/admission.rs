@@ -96,7 +96,12 @@ impl Admission {
         }
         if matches!(blame, Blame::Target | Blame::Credential) {
             standing.meter.ended(now, true);
-            if self.pass.take().is_some_and(|pass| standing.breaker.failed(now, pass)) {
+            let refused = blame == Blame::Credential;
+            let told = |pass| match refused {
+                true => standing.breaker.refused(now, pass),
+                false => standing.breaker.failed(now, pass),
+            };
+            if self.pass.take().is_some_and(told) {
                 consequence = Consequence::BreakerOpened;
             }
         }
@@ -118,7 +123,8 @@ impl Admission {
         let standing = Arc::clone(&self.standing);
         standing.meter.ended(now, false);
         let closed = self.pass.take().is_some_and(|pass| standing.breaker.succeeded(now, pass));
-        if standing.refuses_credential(false) || closed {
+        standing.refuses_credential(false);
+        if closed {
             standing.settle(now);
         }
     }

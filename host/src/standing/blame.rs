@@ -9,7 +9,8 @@ pub enum Blame {
     Target,
     /// It is well and wants to be left alone: begins a cooldown, and counts against nothing else.
     Limit,
-    /// It does not take Weir's credential: as a failure, and an alarm until it takes it again.
+    /// It does not take Weir's credential: a failure that opens the breaker by itself, and an alarm until it takes it
+    /// again.
     Credential,
     /// Nothing: the client, the request or Weir is at fault.
     None,

@@ -1,5 +1,5 @@
 //! The circuit breaker of one target. Closed, it lets requests through and counts how they end. Too many failures open
-//! it: nothing goes through for a while, which doubles each time. Then it is half-open: a few probes go through, and
+//! it, or one that shows that all would fail: nothing goes through for a while, which doubles each time. Then it is half-open: a few probes go through, and
 //! the first of them that ends decides. One that succeeds closes it, one that fails opens it again.
 //!
 //! All that decides stands in one atomic word (`word`), so that no two threads ever see half a change.
@@ -166,11 +166,21 @@ impl Breaker {
 
     /// The target failed a request. Returns whether that opened the breaker.
     pub fn failed(&self, now: Instant, pass: Pass) -> bool {
+        self.count_failure(now, pass, false)
+    }
+
+    /// It failed one, and will fail the next in the same way: opens without waiting for more. Returns whether that
+    /// opened the breaker.
+    pub fn refused(&self, now: Instant, pass: Pass) -> bool {
+        self.count_failure(now, pass, true)
+    }
+
+    fn count_failure(&self, now: Instant, pass: Pass, is_enough: bool) -> bool {
         self.last_failure.store(self.start.milliseconds(now).max(1), Ordering::Relaxed);
         let in_a_row = self.failures_in_a_row.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let opened = match pass {
             Pass::Probe(phase) => self.end_probe(phase, |word| self.opened(word, now)),
-            Pass::Regular => self.open_if_too_many(now, in_a_row),
+            Pass::Regular => self.open_if_too_many(now, in_a_row, is_enough),
         };
         if opened {
             self.changed.store(self.start.milliseconds(now), Ordering::Relaxed);
@@ -221,13 +231,13 @@ impl Breaker {
         }
     }
 
-    fn open_if_too_many(&self, now: Instant, in_a_row: u32) -> bool {
+    fn open_if_too_many(&self, now: Instant, in_a_row: u32, is_enough: bool) -> bool {
         let mut word = self.load();
         if word.state != BreakerState::Closed || !self.options.enabled {
             return false;
         }
         self.window.record(now, true);
-        if in_a_row < self.options.failures && !self.fails_too_often(now) {
+        if !is_enough && in_a_row < self.options.failures && !self.fails_too_often(now) {
             return false;
         }
         while word.state == BreakerState::Closed {

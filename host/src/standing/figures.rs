@@ -78,6 +78,11 @@ impl Meter {
         self.recent.counts(now)
     }
 
+    /// Whether no attempt has ended yet.
+    pub fn is_blank(&self) -> bool {
+        self.samples.load(Ordering::Relaxed) == 0
+    }
+
     /// The figures as they are.
     pub fn read(&self, now: Instant) -> Figures {
         Figures {

@@ -62,13 +62,13 @@ impl Signs {
 
     fn does_not_serve(&self) -> bool {
         let failing = self.check.is_some_and(|(_, failing)| failing);
-        failing || self.credential_refused || self.breaker == BreakerState::Open
+        failing || self.breaker == BreakerState::Open
     }
 
     fn serves_badly(&self) -> bool {
         let bad_check = self.check.is_some_and(|(well, _)| !well);
         let limited = self.cooldown.is_some() || self.ejected.is_some();
-        bad_check || limited || self.breaker == BreakerState::HalfOpen || self.fails_often()
+        bad_check || limited || self.credential_refused || self.breaker == BreakerState::HalfOpen || self.fails_often()
     }
 
     fn fails_often(&self) -> bool {

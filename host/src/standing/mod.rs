@@ -159,6 +159,11 @@ impl Standing {
         self.meter.read(now)
     }
 
+    /// Whether no attempt has ever said anything of it.
+    pub fn is_blank(&self) -> bool {
+        self.meter.is_blank() && !self.credential_refused.load(Ordering::Relaxed)
+    }
+
     /// How well it is.
     pub fn health(&self, now: Instant) -> Health {
         self.signs(now, self.meter.recent(now)).health()
@@ -208,10 +213,9 @@ impl Standing {
     pub fn settle(&self, now: Instant) {
         let breaker = self.breaker.open_for(now).map(|left| now + left);
         let check = self.checks.failing_until(now);
-        match (self.credential_refused.load(Ordering::Relaxed), breaker.max(check)) {
-            (true, _) => self.uptime.down(now, None),
-            (false, Some(until)) => self.uptime.down(now, Some(until)),
-            (false, None) => self.uptime.up(now),
+        match breaker.max(check) {
+            Some(until) => self.uptime.down(now, until),
+            None => self.uptime.up(now),
         }
     }
 

@@ -136,12 +136,15 @@ fn a_refused_credential_is_told_once_and_forgotten_when_it_is_taken() {
     let now = Instant::now();
     let target = target(now);
     assert_eq!(fail(&target, now, Cause::Authentication, None), Consequence::CredentialRefused);
-    assert_eq!(fail(&target, now, Cause::Authentication, None), Consequence::None);
-    assert_eq!(target.reasons(now), ["it refuses the configured credential"]);
-    assert_eq!(target.health(now), Health::Unhealthy);
-    serve(&target, now);
-    assert_eq!((target.health(now), target.reasons(now)), (Health::Healthy, Vec::new()));
-    assert_eq!(fail(&target, now, Cause::Authentication, None), Consequence::CredentialRefused);
+    assert_eq!(target.reasons(now)[0], "it refuses the configured credential");
+    assert_eq!((target.health(now), reason(&target, now)), (Health::Unhealthy, Some(Reason::Breaker)));
+    let later = now + Duration::from_secs(11);
+    assert_eq!(target.health(later), Health::Degraded, "it is tried out again by itself");
+    assert_eq!(fail(&target, later, Cause::Authentication, None), Consequence::BreakerOpened);
+    let at_last = later + Duration::from_secs(21);
+    serve(&target, at_last);
+    assert_eq!((target.health(at_last), target.reasons(at_last)), (Health::Healthy, Vec::new()));
+    assert_eq!(fail(&target, at_last, Cause::Authentication, None), Consequence::CredentialRefused);
 }
 
 #[test]

@@ -70,9 +70,9 @@ impl Uptime {
         self.change(now, false, u64::MAX);
     }
 
-    /// From now on it is down, until somebody says otherwise or this time ends.
-    pub fn down(&self, now: Instant, until: Option<Instant>) {
-        let until = until.map_or(u64::MAX, |until| self.start.milliseconds(until));
+    /// From now on it is down, until this time ends, unless somebody says otherwise.
+    pub fn down(&self, now: Instant, until: Instant) {
+        let until = self.start.milliseconds(until);
         self.change(now, true, until);
     }
 

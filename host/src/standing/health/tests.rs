@@ -48,7 +48,7 @@ fn the_gravest_sign_decides_and_every_sign_has_its_reason() {
             &["its health checks failed until a moment ago"],
         ),
         (Signs { breaker: BreakerState::Open, open_for: SOON, ..NOTHING }, Health::Unhealthy, &[open]),
-        (Signs { credential_refused: true, ..NOTHING }, Health::Unhealthy, &[refused]),
+        (Signs { credential_refused: true, ..NOTHING }, Health::Degraded, &[refused]),
         (
             Signs { credential_refused: true, breaker: BreakerState::Open, open_for: SOON, ..recent(20, 20) },
             Health::Unhealthy,

@@ -6,6 +6,9 @@ use fastrand::Rng;
 
 use super::*;
 
+/// So many seconds are for ever.
+const FAR: u64 = 100_000_000;
+
 #[test]
 fn it_is_the_part_of_the_time_that_was_not_down() {
     // Changes at these seconds (`d` down, `u` up, a number after `d` if it ends by itself), and what is seen when.
@@ -33,7 +36,7 @@ fn it_is_the_part_of_the_time_that_was_not_down() {
         let begun = Instant::now();
         let (uptime, at) = (Uptime::new(begun), |second| begun + Duration::from_secs(second));
         for (second, change) in changes {
-            let until = change[1..].parse().ok().map(|length: u64| at(second + length));
+            let until = at(second + change[1..].parse().unwrap_or(FAR));
             if change.starts_with('d') { uptime.down(at(*second), until) } else { uptime.up(at(*second)) }
         }
         assert_eq!(uptime.fraction(at(seen)).to_string(), expected, "{changes:?} seen at {seen}");
@@ -72,12 +75,12 @@ fn it_does_what_the_model_does_over_random_events() {
                     down_until = None;
                 }
                 1 => {
-                    uptime.down(at(now), None);
+                    uptime.down(at(now), at(now + FAR));
                     down_until = Some(u64::MAX);
                 }
                 2 => {
                     let until = now + random.u64(..longest);
-                    uptime.down(at(now), Some(at(until)));
+                    uptime.down(at(now), at(until));
                     down_until = Some(until);
                 }
                 _ => {}
