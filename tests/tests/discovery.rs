@@ -189,9 +189,17 @@ async fn without_any_endpoint_requests_are_refused_until_there_is_one() {
         let error = gateway.client().chat(&chat::request_to("group/m1", "x")).await.error(503);
         assert_eq!(error.code.as_deref(), Some("no_endpoint"), "{nothing:?}");
         error.says("group").says("no endpoint");
+        let shown = gateway.client().get("/status/group").await.json();
+        assert_eq!((&shown["status"], &shown["reasons"]), (&json!("unhealthy"), &json!(["it has no endpoints"])));
+        assert_eq!(gateway.anonymous().get("/health").await.json()["providers"]["unhealthy"], 1);
+        let checked = gateway.admin().send("POST", "/check?provider=group", &[], "").await.json();
+        assert_eq!((&checked["status"], &checked["checked"]), (&json!("failed"), &json!(0)));
         registry.says(&[&one]);
         discover(&gateway).await;
         assert_eq!(text(&gateway).await, "one", "{nothing:?}");
+        let shown = gateway.client().get("/status/group").await.json();
+        assert_eq!((&shown["name"], &shown["status"]), (&json!("group"), &json!("healthy")));
+        assert_eq!(shown["endpoints"].as_array().map(Vec::len), Some(1), "{shown}");
     }
 }
 

@@ -26,6 +26,7 @@ async fn every_way_to_name_a_target_leads_to_it() {
         json!({ "name": "task:code", "targets": ["first/coder"] }),
         json!({ "name": "*-latest", "targets": ["third/*"] }),
         json!({ "name": "fixed-*", "targets": ["third/always"] }),
+        json!({ "name": "third/*", "targets": ["first/of-third-*"] }),
     ];
     let fleet = fleet(&models).await;
     let cases = [
@@ -40,6 +41,7 @@ async fn every_way_to_name_a_target_leads_to_it() {
         ("second/m1", 1, "m1"),
         ("second/whatever/it-is", 1, "whatever/it-is"),
         ("own", 1, "own"),
+        ("third/m9", 0, "of-third-m9"),
     ];
     for (name, upstream, expected) in cases {
         let before = fleet.asked()[upstream];
@@ -59,6 +61,57 @@ async fn every_way_to_name_a_target_leads_to_it() {
     let ids: Vec<&str> = list["data"].as_array().unwrap().iter().filter_map(|model| model["id"].as_str()).collect();
     assert!(ids.contains(&CHAT) && ids.contains(&"task:code"), "{ids:?}");
     assert!(!ids.iter().any(|id| id.contains('*') || *id == "gpt-4o"), "{ids:?}");
+}
+
+#[tokio::test]
+async fn models_of_a_provider_that_is_not_direct_are_reached_by_configured_names_alone() {
+    let upstreams = vec![well("first").await, well("second").await];
+    let hidden = |number, provider: Provider| match number {
+        1 => provider.models(&["m1", "own"]).set("/direct", json!(false)),
+        _ => provider,
+    };
+    let configure = |config: Config| config.routed(json!({ "name": CHAT, "targets": ["second/m1"] }));
+    let fleet = Fleet::configured(upstreams, hidden, configure).await;
+    let client = fleet.gateway.client();
+    assert_eq!(client.chat(&of(CHAT)).await.content(), "second");
+    for name in ["second/m1", "own", "second/own"] {
+        let error = client.chat(&of(name)).await.error(404);
+        assert_eq!(error.code.as_deref(), Some("model_not_found"), "{name}");
+    }
+    let list = client.get("/v1/models").await.text();
+    assert!(list.contains("\"chat\"") && !list.contains("own"), "{list}");
+}
+
+#[tokio::test]
+async fn a_mistyped_name_gets_the_near_ones_wherever_it_is_asked_for() {
+    let fleet = fleet(&[json!({ "name": CHAT, "targets": ["first/m1"] })]).await;
+    let client = fleet.gateway.client();
+    for name in ["chatt", "frist/chat", "scond/own"] {
+        let near = if name.ends_with("own") { "`own`" } else { "`chat`" };
+        client.chat(&of(name)).await.error(404).says(near);
+        client.get(&format!("/v1/models/{name}")).await.error(404).says(near);
+    }
+}
+
+#[tokio::test]
+async fn the_longest_answer_has_one_name_whatever_the_target_the_client_and_the_api_call_it() {
+    // What the operator sets, by which name; what the client says; and what of the three names the upstream sees.
+    for (kind, own, client, expected) in [
+        ("defaults", "max_tokens", "max_completion_tokens", json!({ "max_completion_tokens": 3 })),
+        ("defaults", "max_completion_tokens", "max_tokens", json!({ "max_tokens": 3 })),
+        ("defaults", "max_tokens", "top_p", json!({ "max_tokens": 7 })),
+        ("parameters", "max_tokens", "max_completion_tokens", json!({ "max_tokens": 7 })),
+        ("parameters", "max_completion_tokens", "max_tokens", json!({ "max_completion_tokens": 7 })),
+    ] {
+        let target = json!({ "target": "first/m1", kind: { own: 7 } });
+        let fleet = fleet(&[json!({ "name": CHAT, "targets": [target] })]).await;
+        let mut request = json!({ "model": CHAT, "messages": [{ "role": "user", "content": "x" }] });
+        request[client] = if client == "top_p" { json!(0.5) } else { json!(3) };
+        assert_eq!(fleet.gateway.client().chat(&request).await.status, 200);
+        let mut sent = fleet.upstreams[0].only_request().json();
+        sent.as_object_mut().expect("a request is an object").retain(|name, _| name.starts_with("max_"));
+        assert_eq!(sent, expected, "{kind} {own}, the client says {client}");
+    }
 }
 
 #[tokio::test]

@@ -270,6 +270,21 @@ async fn the_list_of_models_that_discovery_fetches_is_a_check() {
 }
 
 #[tokio::test]
+async fn names_that_nobody_has_are_no_targets() {
+    let upstream =
+        Upstream::choosing(|_, _| reply::json(404, &DIALECT.error("invalid_request_error", "no model"))).await;
+    let config =
+        Config::new().provider(provider(&upstream)).routed(json!({ "name": "all-*", "targets": ["openai/*"] }));
+    let gateway = Gateway::start(&config).await;
+    for name in ["openai/mistyped", "all-mistyped"] {
+        gateway.client().chat(&chat::request_to(name, "x")).await.error(404);
+    }
+    let provider = json_of(&gateway.client(), "/status/openai").await;
+    let targets: Vec<_> = provider["targets"].as_array().unwrap().iter().map(|target| &target["model"]).collect();
+    assert!(targets.iter().all(|model| *model != "mistyped" && *model != "*"), "{targets:?}");
+}
+
+#[tokio::test]
 async fn clearing_the_cache_forgets_what_checks_have_said() {
     let (_upstream, _switch, gateway) = started().await;
     check(&gateway).await;

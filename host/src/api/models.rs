@@ -4,7 +4,6 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::reply::Reply;
-use crate::error::{Cause, Error};
 use crate::pipeline::{ListedModel, Snapshot};
 
 /// Since when a model exists is not known, and clients need a number.
@@ -18,12 +17,10 @@ pub(super) fn list(snapshot: &Snapshot) -> Reply {
 
 /// One of them.
 pub(super) fn one(snapshot: &Snapshot, id: &str) -> Reply {
-    if let Some(model) = snapshot.model(id) {
-        return Reply::json(StatusCode::OK, &entry(&model));
+    match snapshot.model(id) {
+        Some(model) => Reply::json(StatusCode::OK, &entry(&model)),
+        None => Reply::error(&snapshot.unknown(id)),
     }
-    let shown: String = id.chars().take(256).collect();
-    let message = format!("The model `{shown}` does not exist. GET /v1/models lists those that there are.");
-    Reply::error(&Error::new(Cause::NotFound, message).with_code("model_not_found").with_param("model"))
 }
 
 /// The model's id as it stands in a path: percent-encoded or not, with slashes or not.

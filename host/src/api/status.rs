@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::body;
 use super::reply::Reply;
 use crate::error::{Cause, Error};
-use crate::pipeline::{Checked, Gateway, ModelStatus, Provider, TargetStatus};
+use crate::pipeline::{Checked, Gateway, ModelStatus, Provider, ProviderStatus, TargetStatus};
 use crate::standing::{BreakerView, Fraction, Health};
 use crate::telemetry::rfc_3339;
 
@@ -30,7 +30,7 @@ pub(super) fn health(gateway: &Gateway) -> Reply {
 /// Whether requests should be sent here: not while it drains, nor while no provider can serve.
 pub(super) fn ready(gateway: &Gateway) -> Reply {
     let (snapshot, now) = (gateway.snapshot(), Instant::now());
-    let serving = snapshot.callable().filter(|provider| provider.health(now) != Health::Unhealthy).count();
+    let serving = snapshot.shown().filter(|provider| provider.health(now) != Health::Unhealthy).count();
     let (code, status) = match (gateway.is_draining(), serving) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         (false, 0) => (StatusCode::SERVICE_UNAVAILABLE, "no_provider_can_serve"),
@@ -38,7 +38,7 @@ pub(super) fn ready(gateway: &Gateway) -> Reply {
     };
     let document = json!({
         "status": status,
-        "providers": snapshot.callable().count(),
+        "providers": snapshot.shown().count(),
         "providers_serving": serving,
         "configuration_stale": gateway.config_error().is_some(),
     });
@@ -47,7 +47,7 @@ pub(super) fn ready(gateway: &Gateway) -> Reply {
 
 /// All providers.
 pub(super) fn providers(gateway: &Gateway) -> Reply {
-    let providers: Vec<Value> = gateway.snapshot().callable().map(provider).collect();
+    let providers: Vec<Value> = gateway.snapshot().shown().map(provider).collect();
     Reply::json(StatusCode::OK, &json!({ "total": providers.len(), "providers": providers }))
 }
 
@@ -57,7 +57,7 @@ pub(super) fn status(gateway: &Gateway, requests_in_flight: usize) -> Reply {
     if let Some(counts) = document.remove("providers") {
         document.insert("summary".into(), counts);
     }
-    let providers: Vec<Value> = gateway.snapshot().callable().map(provider).collect();
+    let providers: Vec<Value> = gateway.snapshot().shown().map(provider).collect();
     let models: Vec<Value> = gateway.models(Instant::now()).iter().map(model).collect();
     document.insert("providers".into(), providers.into());
     document.insert("models".into(), models.into());
@@ -69,8 +69,13 @@ pub(super) fn status(gateway: &Gateway, requests_in_flight: usize) -> Reply {
 
 /// One provider.
 pub(super) fn one(gateway: &Gateway, name: &str) -> Reply {
-    match gateway.snapshot().callable().find(|provider| provider.label() == name) {
-        Some(found) => Reply::json(StatusCode::OK, &provider(found)),
+    let snapshot = gateway.snapshot();
+    if let Some(found) = snapshot.shown().find(|provider| provider.label() == name) {
+        return Reply::json(StatusCode::OK, &provider(found));
+    }
+    let members = snapshot.members(name);
+    match ProviderStatus::of_group(members, Instant::now()) {
+        Some(status) => Reply::json(StatusCode::OK, &group(name, members, status)),
         None => Reply::error(&unknown_provider(name)),
     }
 }
@@ -85,7 +90,9 @@ pub(super) async fn check(gateway: &Arc<Gateway>, request: Request<Incoming>) ->
         return Reply::error(&unknown_provider(name.as_deref().unwrap_or_default()));
     };
     let checked: Vec<Value> = checks.iter().map(|(one, checked)| with_outcome(provider(one), checked)).collect();
-    let well = checks.iter().all(|(_, checked)| !matches!(checked, Checked::Failed(_)));
+    // A group without endpoints cannot be well.
+    let nobody = name.is_some() && checks.is_empty();
+    let well = !nobody && checks.iter().all(|(_, checked)| !matches!(checked, Checked::Failed(_)));
     let status = if well { "ok" } else { "failed" };
     Reply::json(StatusCode::OK, &json!({ "status": status, "checked": checked.len(), "providers": checked }))
 }
@@ -102,9 +109,9 @@ pub(super) fn clear_cache(gateway: &Gateway) -> Reply {
 /// What `/health` says. A provider of which nothing is known yet counts as neither well nor ill.
 fn summary(gateway: &Gateway) -> Map<String, Value> {
     let (snapshot, now) = (gateway.snapshot(), Instant::now());
-    let all: Vec<(&Provider, Health)> = snapshot.callable().map(|provider| (provider, provider.health(now))).collect();
+    let all: Vec<(&Provider, Health)> = snapshot.shown().map(|provider| (provider, provider.health(now))).collect();
     let count = |health: Health| all.iter().filter(|(_, found)| *found == health).count();
-    let last_check = snapshot.callable().filter_map(Provider::latest_check).map(|check| check.at).max();
+    let last_check = snapshot.shown().filter_map(Provider::latest_check).map(|check| check.at).max();
     let mut summary = Map::new();
     let mut add = |name: &str, value: Value| summary.insert(name.to_owned(), value);
     add("status", overall(&all).into());
@@ -119,7 +126,7 @@ fn summary(gateway: &Gateway) -> Map<String, Value> {
             "unknown": count(Health::Unknown),
         }),
     );
-    let uptime = Fraction::mean(snapshot.callable().map(|provider| provider.uptime(now)));
+    let uptime = Fraction::mean(snapshot.shown().map(|provider| provider.uptime(now)));
     add("uptime", uptime.to_string().into());
     add("last_check", last_check.map(rfc_3339).into());
     add("version", env!("CARGO_PKG_VERSION").into());
@@ -152,11 +159,21 @@ fn components(gateway: &Gateway) -> Value {
 }
 
 fn provider(provider: &Provider) -> Value {
-    let status = provider.status(Instant::now());
+    shown(&provider.label(), provider.status(Instant::now()))
+}
+
+/// The endpoints of one provider together.
+fn group(name: &str, members: &[Provider], status: ProviderStatus) -> Value {
+    let mut group = shown(name, status);
+    group["endpoints"] = members.iter().map(|member| Value::from(member.label())).collect();
+    group
+}
+
+fn shown(name: &str, status: ProviderStatus) -> Value {
     let (plugin, version, generation) = status.plugin;
     let check = status.check.as_ref();
     json!({
-        "name": provider.label(),
+        "name": name,
         "status": status.health.label(),
         "reasons": status.reasons,
         "last_check": check.map(|check| rfc_3339(check.at)),

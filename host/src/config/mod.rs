@@ -51,7 +51,7 @@ pub use errors::{Errors, Origin, Place, Problem};
 pub use facts::{ModelInfo, Prices};
 pub use fetch::Fetch;
 pub use limits::Limits;
-pub use model::{Model, Policy};
+pub use model::{Model, Policy, matched};
 pub use plugins::{PluginLimits, Plugins};
 pub use provider::{Provider, UnsupportedParameters};
 pub use secret::Secret;

@@ -85,15 +85,25 @@ impl Model {
 
     /// What a `*` in the name stands for in this name; empty if there is no `*`. `None` if the name is another one.
     pub fn matched<'a>(&self, asked: &'a str) -> Option<&'a str> {
-        match self.name.split_once('*') {
-            None => (self.name == asked).then_some(""),
-            Some((before, after)) => asked.strip_prefix(before)?.strip_suffix(after),
-        }
+        matched(&self.name, asked)
+    }
+
+    /// Whether its name says of which provider's models it is: `provider/*`. It goes before those models themselves.
+    pub fn is_of_provider(&self) -> bool {
+        self.name.split_once('*').is_some_and(|(before, _)| before.contains('/'))
     }
 
     /// Whether the name holds a `*`.
     pub fn is_wildcard(&self) -> bool {
         self.name.contains('*')
+    }
+}
+
+/// What the `*` of a pattern stands for in a name; empty if there is none. `None` if the name is another one.
+pub fn matched<'a>(pattern: &str, name: &'a str) -> Option<&'a str> {
+    match pattern.split_once('*') {
+        None => (pattern == name).then_some(""),
+        Some((before, after)) => name.strip_prefix(before)?.strip_suffix(after),
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Provider {
     pub known_models: Vec<ModelInfo>,
     /// Whether to ask the upstream which models it has. Default: whether `models` is empty.
     pub discover: bool,
+    /// Whether its models can be asked for without a configured name that leads to them. Default true.
+    pub direct: bool,
     /// Whether the upstream may be absent, as a local server that is not always running: it is then not listed, and
     /// that is not an error. Default false.
     pub optional: bool,
@@ -124,6 +126,7 @@ impl Provider {
                 discover: fields.or("discover", boolean, models.is_empty()),
                 models: models.into_iter().map(|model| model.or_known(&known_models)).collect(),
                 known_models,
+                direct: fields.or("direct", boolean, true),
                 optional: fields.or("optional", boolean, false),
                 operations: operations(fields),
                 unsupported_parameters: UnsupportedParameters::read(fields),

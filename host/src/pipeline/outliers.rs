@@ -1,7 +1,7 @@
 //! Compares the targets of each model, and the endpoints of each provider, now and then, and takes out for a while those
 //! that do far worse than the others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::provider::Provider;
 use super::reload::Gateway;
 use super::snapshot::Snapshot;
-use crate::config::Member;
+use crate::config::{self, Member};
 use crate::standing::{Standing, eject};
 
 /// How often they are compared.
@@ -34,9 +34,27 @@ async fn keep_comparing(gateway: Weak<Gateway>) {
 /// The targets of each configured name, and the endpoints of each provider for each of its models.
 fn compare_all(snapshot: &Snapshot, now: Instant) {
     for route in snapshot.routes().all() {
-        let targets = route.targets.iter();
-        let siblings = targets.map(|target| (&target.provider, target.model.as_str(), Arc::clone(&target.standing)));
-        compare(&siblings.collect::<Vec<_>>(), now);
+        let targets = route.targets.iter().filter(|target| !target.model.contains('*'));
+        let exact: Vec<_> =
+            targets.map(|target| (&target.provider, target.model.clone(), Arc::clone(&target.standing))).collect();
+        let patterns = route.targets.iter().filter(|target| target.model.contains('*'));
+        // Those are siblings in which the `*` stands for the same.
+        let mut filled_in: BTreeMap<String, Vec<Sibling<'_>>> = BTreeMap::new();
+        for target in patterns {
+            for (model, standing) in target.provider.standings().iter() {
+                if let Some(matched) = config::matched(&target.model, model) {
+                    let sibling = (&target.provider, model.clone(), Arc::clone(standing));
+                    filled_in.entry(matched.to_owned()).or_default().push(sibling);
+                }
+            }
+        }
+        if filled_in.is_empty() {
+            compare(&exact, now);
+        }
+        filled_in.values_mut().for_each(|siblings| {
+            siblings.extend(exact.iter().cloned());
+            compare(siblings, now);
+        });
     }
     for group in snapshot.providers().iter().filter(|provider| provider.is_group()) {
         let members = snapshot.members(group.name());
@@ -45,14 +63,17 @@ fn compare_all(snapshot: &Snapshot, now: Instant) {
         for model in models {
             let siblings = known
                 .iter()
-                .filter_map(|(member, standings)| Some((*member, model.as_str(), Arc::clone(standings.get(model)?))));
+                .filter_map(|(member, standings)| Some((*member, model.clone(), Arc::clone(standings.get(model)?))));
             compare(&siblings.collect::<Vec<_>>(), now);
         }
     }
 }
 
+/// A provider, one of its models, and how it stands.
+type Sibling<'s> = (&'s Provider, String, Arc<Standing>);
+
 /// Targets that do the same work.
-fn compare(siblings: &[(&Provider, &str, Arc<Standing>)], now: Instant) {
+fn compare(siblings: &[Sibling<'_>], now: Instant) {
     let standings: Vec<&Standing> = siblings.iter().map(|(_, _, standing)| &**standing).collect();
     for place in eject(now, &standings) {
         let (provider, model, _) = &siblings[place];
@@ -60,7 +81,7 @@ fn compare(siblings: &[(&Provider, &str, Arc<Standing>)], now: Instant) {
         tracing::warn!(
             provider = provider.name(),
             provider_endpoint = endpoint,
-            model = *model,
+            model,
             "the target does far worse than its siblings and is taken out for a while"
         );
     }

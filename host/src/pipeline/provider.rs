@@ -171,6 +171,11 @@ impl Provider {
         self.member().map_or_else(|| name.to_owned(), |member| format!("{name}@{}", member.label()))
     }
 
+    /// Whether its models can be asked for without a configured name.
+    pub(super) fn is_direct(&self) -> bool {
+        self.0.config.direct
+    }
+
     /// The registry that a group's endpoints come from, if they do.
     pub(super) fn source(&self) -> Option<&Arc<Source>> {
         self.0.upstream.source.as_ref()
@@ -242,8 +247,12 @@ impl Provider {
         }
         // Rare: the first request to a model. Whoever comes first makes it; the others find it then.
         standings.rcu(|known| {
-            let name = if known.len() < MOST_STANDINGS { model } else { OTHERS };
             let mut known = HashMap::clone(known);
+            if known.len() >= MOST_STANDINGS {
+                // Of most mistyped names nothing ever came. The old table and its copy hold each standing once.
+                known.retain(|_, standing| !standing.is_blank() || Arc::strong_count(standing) > 2);
+            }
+            let name = if known.len() < MOST_STANDINGS { model } else { OTHERS };
             known.entry(name.to_owned()).or_insert_with(|| self.new_standing());
             known
         });
@@ -251,7 +260,7 @@ impl Provider {
         known.get(model).or_else(|| known.get(OTHERS)).map_or_else(|| self.new_standing(), Arc::clone)
     }
 
-    /// How its targets stand that were asked for so far, by the model's name.
+    /// How its targets stand that were looked up so far, by the model's name.
     pub(super) fn standings(&self) -> Arc<HashMap<String, Arc<Standing>>> {
         self.0.upstream.standings.load_full()
     }
@@ -262,7 +271,7 @@ impl Provider {
     }
 
     /// How it stands by its checks alone.
-    pub(super) fn by_checks(&self) -> &Standing {
+    pub(super) fn by_checks(&self) -> &Arc<Standing> {
         &self.0.upstream.by_checks
     }
 

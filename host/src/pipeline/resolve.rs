@@ -16,6 +16,9 @@ use crate::error::{Cause, Error};
 const SIMILAR: f64 = 0.7;
 const SUGGESTIONS: usize = 3;
 
+/// The most of an unknown name that an error repeats, in characters.
+const LONGEST_NAME: usize = 256;
+
 /// The configured model names with what they lead to.
 #[derive(Default)]
 pub(super) struct Routes {
@@ -79,27 +82,35 @@ fn targets(model: &config::Model, providers: &[Provider], groups: &Groups) -> Ve
 }
 
 impl Snapshot {
-    /// Where a name leads: a configured name, `provider/model`, a configured name with a `*`, or a model that some
-    /// provider has.
+    /// Where a name leads: a configured name, also with a `*` behind a `/`, `provider/model`, any other configured name
+    /// with a `*`, or a model that some provider has.
     pub(super) fn resolve(&self, name: &str) -> Result<Arc<Route>, Error> {
         if let Some(route) = self.routes().named.get(name) {
             return Ok(if route.is_crowded { Arc::new(route.drawn()) } else { Arc::clone(route) });
         }
+        // More exact than `provider/model`: or nobody could put a policy before all models of a provider.
+        if let Some(route) = self.by_wildcard(name, config::Model::is_of_provider) {
+            return Ok(route);
+        }
         if let Some((prefix, model)) = name.split_once('/')
             && !model.is_empty()
-            && let Some(provider) = self.provider(prefix)
+            && let Some(provider) = self.provider(prefix).filter(|provider| provider.is_direct())
         {
             return Ok(Arc::new(self.direct(provider, model)));
         }
-        for (model, route) in &self.routes().wildcards {
-            if let Some(matched) = model.matched(name) {
-                return Ok(Arc::new(route.filled_in(matched)));
-            }
+        if let Some(route) = self.by_wildcard(name, |_| true) {
+            return Ok(route);
         }
-        match self.providers().iter().find(|provider| self.has_model(provider, name)) {
+        match self.providers().iter().find(|provider| provider.is_direct() && self.has_model(provider, name)) {
             Some(provider) => Ok(Arc::new(self.direct(provider, name))),
             None => Err(self.unknown(name)),
         }
+    }
+
+    /// The first of these configured names with a `*` that this one matches.
+    fn by_wildcard(&self, name: &str, counts: impl Fn(&config::Model) -> bool) -> Option<Arc<Route>> {
+        let mut wildcards = self.routes().wildcards.iter().filter(|(model, _)| counts(model));
+        wildcards.find_map(|(model, route)| Some(Arc::new(route.filled_in(model.matched(name)?))))
     }
 
     /// The route to a model of a provider of which nothing else is configured.
@@ -109,7 +120,10 @@ impl Snapshot {
         Route::to(targets, self.groups().turn(provider.name()))
     }
 
-    fn unknown(&self, name: &str) -> Error {
+    /// The error for a name that leads nowhere, with names that are like it.
+    pub fn unknown(&self, name: &str) -> Error {
+        let name: String = name.chars().take(LONGEST_NAME).collect();
+        let name = name.as_str();
         let mut known: Vec<(f64, String)> = self
             .models()
             .into_iter()
@@ -130,7 +144,8 @@ impl Snapshot {
 
 /// How similar two names are. A name without its provider counts as much as the whole.
 fn similarity(asked: &str, known: &str) -> f64 {
-    let bare = known.split_once('/').map_or(known, |(_, bare)| bare);
-    let (asked, bare, known) = (asked.to_lowercase(), bare.to_lowercase(), known.to_lowercase());
-    strsim::jaro_winkler(&asked, &known).max(strsim::jaro_winkler(&asked, &bare))
+    let (asked, known) = (asked.to_lowercase(), known.to_lowercase());
+    let bare = |name: &str| name.split_once('/').map_or(name, |(_, bare)| bare).to_owned();
+    let pairs = [(&asked, &known), (&asked, &bare(&known)), (&bare(&asked), &bare(&known))];
+    pairs.into_iter().map(|(asked, known)| strsim::jaro_winkler(asked, known)).fold(0.0, f64::max)
 }

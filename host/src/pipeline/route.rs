@@ -13,6 +13,7 @@ use super::policy::Policy;
 use super::provider::Provider;
 use crate::chat::request::{Edit, Peek, edit};
 use crate::config;
+use crate::plugin::Operation;
 use crate::standing::Standing;
 
 /// A provider and one of its models.
@@ -66,7 +67,13 @@ impl Target {
         let changes = (!is_plain).then(|| {
             Arc::new(Changes { defaults: as_json(&target.defaults), parameters: as_json(&target.parameters) })
         });
-        Self { place, priority: target.priority, changes, ..Self::of(provider, &target.model) }
+        let (provider, model) = (provider.clone(), target.model.clone());
+        // What holds a `*` is no model yet: nobody asks for it, and of it only what checks say is known.
+        let standing = match model.contains('*') {
+            true => Arc::clone(provider.by_checks()),
+            false => provider.standing(&model),
+        };
+        Self { provider, model, standing, place, priority: target.priority, changes }
     }
 
     /// The same with what a `*` stands for in its place.
@@ -79,11 +86,19 @@ impl Target {
     }
 
     /// The document with the fields that are configured for this target; `None` if none changes.
-    pub(super) fn changed(&self, body: &Bytes, peek: &Peek) -> Option<Bytes> {
+    pub(super) fn changed(&self, body: &Bytes, peek: &Peek, operation: Operation) -> Option<Bytes> {
         let changes = self.changes.as_ref()?;
-        let missing = changes.defaults.iter().filter(|(name, _)| peek.field(name).is_none());
-        let edits: Vec<Edit<'_>> =
-            missing.chain(&changes.parameters).map(|(name, value)| Edit { name, value: Some(value) }).collect();
+        let is_there = |name: &str| peek.field(name).is_some();
+        let is_missing =
+            |(name, _): &&(String, String)| !is_there(name) && !synonyms(name).iter().any(|synonym| is_there(synonym));
+        let missing = changes.defaults.iter().filter(is_missing);
+        let mut edits = Vec::new();
+        for (name, value) in missing.chain(&changes.parameters) {
+            let name = name_in(operation, name);
+            let others = synonyms(name).iter().filter(|other| **other != name && is_there(other));
+            edits.extend(others.map(|other| Edit { name: other, value: None }));
+            edits.push(Edit { name, value: Some(value) });
+        }
         (!edits.is_empty()).then(|| edit(body, peek, &edits))
     }
 
@@ -140,6 +155,24 @@ impl Route {
 /// Whether an entry of a list stands for more of these targets than one request has to choose from.
 pub(super) fn is_crowded(targets: &[Target]) -> bool {
     targets.chunk_by(|one, other| one.place == other.place).any(|entry| entry.len() > draw::MOST)
+}
+
+/// The names of the one limit that the APIs call differently. Upstreams refuse a document with two of them.
+const LONGEST_ANSWER: [&str; 3] = ["max_completion_tokens", "max_tokens", "max_output_tokens"];
+
+/// All the names of what this field says, if there are several.
+fn synonyms(name: &str) -> &'static [&'static str] {
+    if LONGEST_ANSWER.contains(&name) { &LONGEST_ANSWER } else { &[] }
+}
+
+/// What a field is called in the documents of an operation.
+fn name_in(operation: Operation, name: &str) -> &str {
+    match operation {
+        _ if !LONGEST_ANSWER.contains(&name) => name,
+        Operation::Responses => "max_output_tokens",
+        Operation::Messages | Operation::Completions => "max_tokens",
+        _ => name,
+    }
 }
 
 fn as_json(fields: &Map<String, Value>) -> Vec<(String, String)> {

@@ -111,6 +111,12 @@ impl Snapshot {
         self.providers.iter().filter(|provider| !provider.is_group()).chain(self.groups.all())
     }
 
+    /// What status pages show: all of those, and the groups that have no endpoints.
+    pub fn shown(&self) -> impl Iterator<Item = &Provider> {
+        let is_empty = |provider: &&Provider| provider.is_group() && self.groups.members(provider.name()).is_empty();
+        self.callable().chain(self.providers.iter().filter(is_empty))
+    }
+
     /// The one that has the same upstream as this one, whatever has changed around it.
     pub(super) fn current(&self, provider: &Provider) -> Option<&Provider> {
         self.members(provider.name()).iter().find(|current| current.shares_upstream(provider))
@@ -151,7 +157,7 @@ impl Snapshot {
             let facts = self.provider(&owned_by).map(|provider| self.facts(provider, &target.model));
             listed.push(ListedModel { id: model.name.clone(), owned_by, facts: facts.unwrap_or_default() });
         }
-        for provider in &self.providers {
+        for provider in self.providers.iter().filter(|provider| provider.is_direct()) {
             for model in self.models_of(provider) {
                 // `x/y` would be taken for the model `y` of a provider `x`, if there is one.
                 let misleads = model.id.split_once('/').is_some_and(|(prefix, _)| self.provider(prefix).is_some());

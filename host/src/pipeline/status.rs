@@ -1,6 +1,7 @@
 //! How providers and their targets stand, gathered for those who look from outside: status pages and metrics. What is
 //! shown here decides nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,11 +67,11 @@ pub struct ModelStatus {
 impl Provider {
     /// How well it is: as its targets are, and by its checks alone while nothing is known of them.
     pub fn health(&self, now: Instant) -> Health {
-        if self.plugin().is_quarantined() {
+        // A group by itself is nobody who could serve: its members are.
+        if self.plugin().is_quarantined() || self.is_group() {
             return Health::Unhealthy;
         }
-        let standings = self.standings();
-        match combined(standings.values().map(|standing| standing.health(now))) {
+        match combined(self.known_targets().iter().map(|(_, standing)| standing.health(now))) {
             Health::Unknown if self.is_local() => Health::Healthy,
             Health::Unknown => self.by_checks().health(now),
             known => known,
@@ -79,17 +80,28 @@ impl Provider {
 
     /// The mean uptime of its targets, or its own by its checks while none was asked.
     pub fn uptime(&self, now: Instant) -> Fraction {
-        let standings = self.standings();
-        if standings.is_empty() {
+        let targets = self.known_targets();
+        if targets.is_empty() {
             return self.by_checks().uptime(now);
         }
-        Fraction::mean(standings.values().map(|standing| standing.uptime(now)))
+        Fraction::mean(targets.iter().map(|(_, standing)| standing.uptime(now)))
     }
 
     /// The worst breaker of its targets, with the failures of all of them.
     pub fn breaker(&self, now: Instant) -> BreakerView {
+        let targets = self.known_targets();
+        targets.iter().map(|(_, standing)| standing.breaker(now)).fold(self.by_checks().breaker(now), worse)
+    }
+
+    /// Its targets by name: those of which an attempt has said something, and the models that it is known to have. A
+    /// name that a client mistyped is neither.
+    fn known_targets(&self) -> Vec<(String, Arc<Standing>)> {
         let standings = self.standings();
-        standings.values().map(|standing| standing.breaker(now)).fold(self.by_checks().breaker(now), worse)
+        let is_known = |(model, standing): &(&String, &Arc<Standing>)| !standing.is_blank() || self.has_model(model);
+        let known = standings.iter().filter(is_known);
+        let mut known: Vec<_> = known.map(|(model, standing)| (model.clone(), Arc::clone(standing))).collect();
+        known.sort_by(|(one, _), (other, _)| one.cmp(other));
+        known
     }
 
     /// Its latest check, however old.
@@ -105,10 +117,8 @@ impl Provider {
     /// All of it.
     pub fn status(&self, now: Instant) -> ProviderStatus {
         let (check, generation) = (self.latest_check(), self.plugin().generation());
-        let standings = self.standings();
-        let mut targets: Vec<TargetStatus> =
-            standings.iter().map(|(model, standing)| target(model, standing, now)).collect();
-        targets.sort_by(|left, right| left.model.cmp(&right.model));
+        let known = self.known_targets();
+        let targets: Vec<TargetStatus> = known.iter().map(|(model, standing)| target(model, standing, now)).collect();
         let first_token = targets.iter().filter_map(|target| target.view.figures.first_token).min();
         ProviderStatus {
             health: self.health(now),
@@ -127,6 +137,9 @@ impl Provider {
     /// Why it is not healthy: those of a target name it, unless they hold for all of them.
     fn reasons(&self, targets: &[TargetStatus], now: Instant) -> Vec<String> {
         let mut reasons = Vec::new();
+        if self.is_group() {
+            reasons.push("it has no endpoints".to_owned());
+        }
         if self.plugin().is_quarantined() {
             reasons.push("its plugin keeps failing and is out of service for a while".to_owned());
         }
@@ -137,6 +150,31 @@ impl Provider {
         }
         reasons.extend(of_all);
         reasons
+    }
+}
+
+impl ProviderStatus {
+    /// What the endpoints of a group come to together. `None` if there are none.
+    pub fn of_group(members: &[Provider], now: Instant) -> Option<Self> {
+        let all: Vec<(String, Self)> = members.iter().map(|member| (member.label(), member.status(now))).collect();
+        let statuses = || all.iter().map(|(_, status)| status);
+        let named = |(label, status): &(String, Self)| -> Vec<String> {
+            status.reasons.iter().map(|reason| format!("{label}: {reason}")).collect()
+        };
+        let models: BTreeSet<&String> = statuses().flat_map(|status| &status.models).collect();
+        Some(Self {
+            health: combined(statuses().map(|status| status.health)),
+            reasons: all.iter().flat_map(named).collect(),
+            check: statuses().filter_map(|status| status.check.clone()).max_by_key(|check| check.at),
+            is_checked: statuses().any(|status| status.is_checked),
+            response_time: statuses().filter_map(|status| status.response_time).min(),
+            models: models.into_iter().cloned().collect(),
+            breaker: statuses().map(|status| status.breaker).reduce(worse)?,
+            uptime: Fraction::mean(statuses().map(|status| status.uptime)),
+            plugin: statuses().next()?.plugin.clone(),
+            // Those of its endpoints, which are shown by their own names.
+            targets: Vec::new(),
+        })
     }
 }
 

@@ -77,7 +77,7 @@ impl Work {
         mut body: Bytes,
         mut peek: Peek,
     ) -> Result<Self, Error> {
-        if let Some(changed) = target.changed(&body, &peek) {
+        if let Some(changed) = target.changed(&body, &peek, operation) {
             peek = match operation {
                 Operation::Chat => Peek::chat(&changed, Some(&peek.model))?,
                 _ => Peek::other(&changed, Some(&peek.model), "")?,
