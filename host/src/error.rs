@@ -84,7 +84,7 @@ impl Cause {
             Self::BadAnswer => (StatusCode::BAD_GATEWAY, "server_error", Some("bad_upstream_answer")),
             Self::Connection => (StatusCode::BAD_GATEWAY, "server_error", Some("upstream_unreachable")),
             Self::Plugin => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", Some("plugin_error")),
-            // Nobody sees this one: the client is gone. 499 is what proxies log.
+            // Nobody sees this one: the client is gone.
             Self::ClientClosed => (StatusCode::BAD_REQUEST, "invalid_request_error", Some("client_closed_request")),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None),
         }

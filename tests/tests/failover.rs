@@ -176,10 +176,9 @@ async fn what_is_the_first_targets_fault_the_client_never_sees() {
 
 #[tokio::test]
 async fn what_no_target_would_take_is_not_asked_of_another() {
-    let refusals: [(u16, Value); 4] = [
+    let refusals: [(u16, Value); 3] = [
         (400, DIALECT.error("invalid_request_error", "`temperature` is too high")),
         (422, DIALECT.error("invalid_request_error", "no such role")),
-        (413, DIALECT.error("invalid_request_error", "too large")),
         (
             400,
             json!({ "error": { "message": "filtered", "type": "invalid_request_error", "param": null,

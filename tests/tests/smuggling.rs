@@ -193,3 +193,21 @@ async fn what_a_client_writes_in_json_cannot_become_headers_upstream() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_request_that_is_refused_for_its_form_is_found_in_the_log_and_the_metrics() {
+    let (_upstream, gateway) = started().await;
+    for (status, request) in [
+        ("400", post("content-length: 5\r\ntransfer-encoding: chunked\r\n", "0\r\n\r\n")),
+        ("431", post(&format!("x-long: {}\r\n", "x".repeat(1 << 20)), "")),
+    ] {
+        let mut raw = gateway.raw().await;
+        raw.send(request).await;
+        let answer = raw.read_to_end().await;
+        let id = answer.lines().find_map(|line| line.strip_prefix("x-request-id: ")).expect("an id").to_owned();
+        let line = gateway.log().wait_for("the refused request", |entry| entry["request_id"] == id.as_str()).await;
+        assert_eq!(line["status_code"].to_string(), status, "{line}");
+        let labels = [("endpoint", "none"), ("status", status)];
+        assert_eq!(gateway.metrics().await.sum("llm_proxy_requests_total", &labels), 1.0);
+    }
+}

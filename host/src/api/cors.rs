@@ -7,14 +7,17 @@ use super::reply::ReplyBody;
 use super::request_id;
 use crate::config::{Cors, Origins};
 
-/// Headers that the OpenAI SDKs and browsers send.
+/// Headers that the SDKs of OpenAI and Anthropic, and browsers, send, and those that Weir understands.
 const REQUEST_HEADERS: &str = "authorization, content-type, x-api-key, x-request-id, idempotency-key, openai-organization, \
      openai-project, x-stainless-lang, x-stainless-package-version, x-stainless-os, x-stainless-arch, \
      x-stainless-runtime, x-stainless-runtime-version, x-stainless-retry-count, x-stainless-timeout, \
-     x-stainless-helper-method";
+     x-stainless-helper-method, x-stainless-helper, anthropic-version, anthropic-beta, \
+     anthropic-dangerous-direct-browser-access, x-weir-tags";
 
 /// Headers that pages may read.
-const EXPOSED: &str = "x-request-id, retry-after, retry-after-ms, x-should-retry, x-weir-target";
+const EXPOSED: &str = "x-request-id, request-id, retry-after, retry-after-ms, x-should-retry, x-weir-target, \
+     x-weir-condensed, x-weir-dropped-parameters, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, \
+     x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
 
 /// The value of `access-control-allow-origin` for this request, if its origin is allowed.
 pub(super) fn allowed<B>(request: &Request<B>, cors: &Cors) -> Option<HeaderValue> {
@@ -41,15 +44,18 @@ pub(super) fn preflight(cors: &Cors, origin: Option<HeaderValue>, id: &str) -> R
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, request_headers(&cors.headers));
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(cors.max_age.as_secs()));
     }
-    set(&mut response, origin);
+    set(&mut response, cors, origin);
     response
 }
 
 /// Adds what lets the page read the answer.
-pub(super) fn set(response: &mut Response<ReplyBody>, origin: Option<HeaderValue>) {
-    let Some(origin) = origin else { return };
+pub(super) fn set(response: &mut Response<ReplyBody>, cors: &Cors, origin: Option<HeaderValue>) {
     let headers = response.headers_mut();
-    headers.append(header::VARY, HeaderValue::from_static("origin"));
+    // Also where the origin is not allowed: a cache must not give this answer to a page that is.
+    if matches!(cors.origins, Origins::These(_)) {
+        headers.append(header::VARY, HeaderValue::from_static("origin"));
+    }
+    let Some(origin) = origin else { return };
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
 }

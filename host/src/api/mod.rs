@@ -30,6 +30,9 @@ use crate::telemetry::Shed;
 /// How soon a client may come again that was turned away.
 const AFTER_REFUSAL: Duration = Duration::from_secs(1);
 
+/// The path, for the metrics and the log, of a request whose head could not be read.
+const UNREAD: &str = "none";
+
 /// Which of the two listeners a request came in by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listener {
@@ -93,7 +96,10 @@ impl Api {
     /// Answers a request, whatever it is.
     async fn answer(&self, request: Request<Incoming>, peer: Peer, snapshot: &Arc<Snapshot>, id: &Arc<str>) -> Reply {
         if let Some(refusal) = peer.refusal {
-            return Reply::error(&Error::from(refusal));
+            let error = Error::from(refusal);
+            // Who looks for the id that the client was given has to find it. Of the request nothing else is known.
+            Account::open(self.gateway.metrics(), UNREAD, id).failed(&error);
+            return Reply::error(&error);
         }
         match self.route(&request, snapshot) {
             Ok(Route::Operation(offer)) => self.operation(offer, request, &peer, snapshot, id).await,
@@ -252,7 +258,7 @@ impl Handler for Api {
         let reply = self.answer(request, peer, &snapshot, &id).await;
         let mut response = reply.into_response();
         request_id::set(&mut response, &id);
-        cors::set(&mut response, origin);
+        cors::set(&mut response, cors, origin);
         response
     }
 }

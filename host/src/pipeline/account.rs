@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use hyper::StatusCode;
+
 use super::provider::Provider;
 use super::retry::{Follows, Notes};
 use super::route::Target;
@@ -13,6 +15,9 @@ use crate::telemetry::Metrics;
 
 /// The provider's name in the metrics for requests that never had one.
 const NO_PROVIDER: &str = "none";
+
+/// What proxies log for a request whose client was gone before its answer was complete.
+const CLIENT_LEFT: u16 = 499;
 
 /// The account of one request. Closing it counts the request and writes its line; it is closed exactly once.
 pub struct Account {
@@ -147,11 +152,12 @@ impl Account {
                 "request failed"
             );
         } else {
+            let what = if error.cause == Cause::ClientClosed { "client left" } else { "request refused" };
             tracing::info!(
                 target: "weir::request",
                 request_id, provider, provider_endpoint, model, tokens, duration, status_code, endpoint, key, stream, attempts, retried,
                 error_type, code, detail,
-                "request refused"
+                "{what}"
             );
         }
     }
@@ -196,7 +202,8 @@ impl Drop for Account {
     /// A request that is dropped before its end is one whose client has left. What it used is still counted.
     fn drop(&mut self) {
         if !self.is_closed {
-            let error = Error::new(Cause::ClientClosed, "The client closed the connection.");
+            let mut error = Error::new(Cause::ClientClosed, "The client closed the connection.");
+            error.status = StatusCode::from_u16(CLIENT_LEFT).unwrap_or(error.status);
             self.close(Some(&error));
         }
         if let Some(provider) = &self.provider {

@@ -17,6 +17,9 @@ use crate::standing::Blame;
 /// How often an upstream is asked for its models, if it is not asked for its health more often.
 const INTERVAL: Duration = Duration::from_secs(300);
 
+/// How soon one is asked for its health that is not asked for its models: give or take the half of it.
+const FIRST: Duration = Duration::from_secs(4);
+
 /// How soon one is asked again whose models are not known.
 const AFTER_FAILURE: Duration = Duration::from_secs(30);
 
@@ -68,8 +71,9 @@ pub(super) fn is_checked(provider: &Provider) -> bool {
 
 async fn keep_asking(gateway: Weak<Gateway>, first: Provider) {
     let mut provider = first;
-    // Models are wanted at once. For its health the first requests tell more, and sooner.
-    let mut wait = if provider.config().discover { Duration::ZERO } else { pause(&provider, false) };
+    // Models are wanted at once. Its health is worth knowing soon, too: not all at the same time, and after the first
+    // requests, which are more urgent.
+    let mut wait = if provider.config().discover { Duration::ZERO } else { FIRST.mul_f64(0.5 + fastrand::f64()) };
     loop {
         sleep(wait).await;
         let Some(gateway) = gateway.upgrade() else { return };

@@ -74,10 +74,15 @@ pub(super) async fn make(route: &Route, request: &Request<'_>) -> Result<Cow<'st
 /// Endpoints of one provider: the preferred ones in turn, as often as their weights say, then the others. A few are
 /// enough for one request.
 fn in_turn(targets: &[Target], turn: usize) -> Vec<Step> {
-    let priority = |index: usize| targets[index].priority;
+    let now = Instant::now();
+    // Those that do not serve come last: a client would wait for them, and might not wait for the next.
+    let rank: Vec<_> = targets
+        .iter()
+        .map(|target| (target.standing.health(now) == standing::Health::Unhealthy, target.priority))
+        .collect();
     let mut order: Vec<usize> = (0..targets.len()).collect();
-    order.sort_by_key(|index| priority(*index));
-    let preferred = order.partition_point(|index| priority(*index) == priority(order[0]));
+    order.sort_by_key(|index| rank[*index]);
+    let preferred = order.partition_point(|index| rank[*index] == rank[order[0]]);
     let weight = |index: &usize| targets[*index].provider.member().map_or(1, |member| member.weight);
     let weights: Vec<u32> = order[..preferred].iter().map(weight).collect();
     order[..preferred].rotate_left(draw::in_turn(turn, &weights));

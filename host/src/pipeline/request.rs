@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::HeaderMap;
@@ -169,6 +170,10 @@ impl Trial for Run<'_> {
 
     fn may_repeat(&self, target: usize) -> bool {
         self.route.targets[target].provider.retry_budget().withdraw(Instant::now())
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        self.deadline.map(|(deadline, _)| deadline.saturating_duration_since(Instant::now()))
     }
 
     fn may_hedge(&self, first: usize) -> bool {

@@ -40,6 +40,9 @@ pub(super) trait Trial {
     /// Takes one more attempt at the same target from the budget of its provider.
     fn may_repeat(&self, target: usize) -> bool;
 
+    /// How long all of it may take yet, if there is a limit.
+    fn time_left(&self) -> Option<Duration>;
+
     /// Takes one attempt beside another from the budget for that, which is that of the provider whom the plan asks
     /// first: every request of its adds to it.
     fn may_hedge(&self, first: usize) -> bool;
@@ -219,7 +222,9 @@ impl<'a, T: Trial, N: Notes> Run<'a, T, N> {
             return Turn::Not;
         }
         let most = self.trial.retries(target).attempts.max(u32::try_from(self.plan.len()).unwrap_or(u32::MAX));
-        match wait(error, tried.attempts, self.trial.retries(target)) {
+        // What was said is worth more to the client than that the time was over while nobody was asked.
+        let in_time = |wait: &Duration| self.trial.time_left().is_none_or(|left| *wait < left);
+        match wait(error, tried.attempts, self.trial.retries(target)).filter(in_time) {
             Some(wait) if self.attempts < most && self.trial.may_repeat(target) => Turn::After(wait),
             _ => Turn::Not,
         }
@@ -340,7 +345,7 @@ impl<'a, T: Trial, N: Notes> Run<'a, T, N> {
     /// Whether the last error is one that no other target would change.
     fn is_final(&self) -> bool {
         let error = self.last.and_then(|target| self.tried[target].error.as_ref());
-        error.is_some_and(|error| !is_the_targets(error.cause))
+        error.is_some_and(|error| !is_the_targets(error))
     }
 
     /// What the client is told: what the last target that was really asked said, else why none could be asked.
@@ -361,10 +366,13 @@ impl<'a, T: Trial, N: Notes> Run<'a, T, N> {
 }
 
 /// Whether an error may be this one target's, so that another one may do better.
-pub(super) const fn is_the_targets(cause: Cause) -> bool {
-    match cause {
-        // The request is at fault, or refused for what it says, or nobody waits for it any more.
-        Cause::InvalidRequest | Cause::ContentFilter | Cause::ClientClosed | Cause::Internal => false,
+fn is_the_targets(error: &Error) -> bool {
+    match error.cause {
+        // The request is at fault, unless the status tells of this target: of a conflict or a lock there, of a model that
+        // is gone, of its own limit of size, of having come to the wrong one.
+        Cause::InvalidRequest => matches!(error.status.as_u16(), 409 | 410 | 413 | 421 | 423),
+        // It is refused for what it says, or nobody waits for it any more.
+        Cause::ContentFilter | Cause::ClientClosed | Cause::Internal => false,
         Cause::Unsupported
         | Cause::Authentication
         | Cause::Permission

@@ -48,7 +48,7 @@ impl Events {
             if self.has_ended {
                 return None;
             }
-            match self.body.chunk(self.limit).await {
+            match self.body.chunk(self.limit, self.limit).await {
                 Some(Ok(chunk)) => {
                     let mut batch = Batch::default();
                     self.failure = self.splitter.push(chunk, &mut batch).err();
@@ -81,7 +81,7 @@ impl Events {
         }
         let mut rest = Box::pin(async move {
             let mut budget = RELEASE_BYTES;
-            while let Some(Ok(chunk)) = self.body.chunk(self.limit).await {
+            while let Some(Ok(chunk)) = self.body.chunk(self.limit, self.limit).await {
                 budget = budget.saturating_sub(chunk.len());
                 if budget == 0 {
                     return;

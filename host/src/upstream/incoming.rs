@@ -63,7 +63,7 @@ impl Incoming {
         if announced > limit as u64 {
             return Err(fault::body_too_large(limit));
         }
-        let mut next = async |budget: usize| match tokio::time::timeout(idle, body.chunk(budget)).await {
+        let mut next = async |room: usize| match tokio::time::timeout(idle, body.chunk(room, limit)).await {
             Ok(chunk) => chunk.transpose(),
             Err(_) => Err(fault::idle(idle)),
         };
@@ -90,7 +90,7 @@ impl Incoming {
         self.set_decoder()?;
         let mut ahead = BytesMut::new();
         let found = loop {
-            let Ok(chunk) = tokio::time::timeout(idle, self.body.chunk(limit)).await else {
+            let Ok(chunk) = tokio::time::timeout(idle, self.body.chunk(limit, limit)).await else {
                 return Err(fault::idle(idle));
             };
             let Some(chunk) = chunk.transpose()? else { break None };
@@ -143,9 +143,9 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// The next decompressed bytes, never none of them; no more than `limit` from one frame. `None` at the end.
-    /// May be dropped while it waits.
-    pub(super) async fn chunk(&mut self, limit: usize) -> Option<Result<Bytes, Error>> {
+    /// The next decompressed bytes, never none of them; no more than there is `room` for from one frame. `None` at the
+    /// end. `limit` is what the error says if there is more. May be dropped while it waits.
+    pub(super) async fn chunk(&mut self, room: usize, limit: usize) -> Option<Result<Bytes, Error>> {
         if !self.ahead.is_empty() {
             return Some(Ok(std::mem::take(&mut self.ahead)));
         }
@@ -158,13 +158,13 @@ impl Body {
             let Ok(data) = frame.into_data() else { continue };
             let decoded = match &mut self.decoder {
                 None => Ok(data),
-                Some(decoder) => decoder.decode(&data, limit).map_err(|error| fault::decoding(&error, limit)),
+                Some(decoder) => decoder.decode(&data, room).map_err(|error| fault::decoding(&error, limit)),
             };
             if !matches!(&decoded, Ok(bytes) if bytes.is_empty()) {
                 return Some(decoded);
             }
         }
-        let rest = self.decoder.take()?.finish(limit).map_err(|error| fault::decoding(&error, limit));
+        let rest = self.decoder.take()?.finish(room).map_err(|error| fault::decoding(&error, limit));
         if matches!(&rest, Ok(bytes) if bytes.is_empty()) { None } else { Some(rest) }
     }
 }

@@ -24,6 +24,8 @@ struct Script {
     repeats: Cell<u32>,
     hedges: Cell<u32>,
     windows: Vec<u64>,
+    /// When all of it has to be over.
+    deadline: Option<Instant>,
     can_shorten: bool,
     cancelled: RefCell<Vec<usize>>,
 }
@@ -38,6 +40,7 @@ impl Script {
             repeats: Cell::new(10),
             hedges: Cell::new(10),
             windows: vec![0; N],
+            deadline: None,
             can_shorten: false,
             cancelled: RefCell::default(),
         }
@@ -71,6 +74,10 @@ impl Trial for Script {
 
     fn may_repeat(&self, _: usize) -> bool {
         take(&self.repeats)
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline - Instant::now())
     }
 
     fn may_hedge(&self, _: usize) -> bool {
@@ -223,6 +230,18 @@ async fn without_budget_there_is_no_second_attempt_at_the_same_target_but_one_at
     let (outcome, notes, _) = script.run(&steps([0, 1])).await;
     assert!(outcome.is_err());
     assert_eq!(notes, ["0", "0 unavailable -> Other", "1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_waited_for_who_wants_to_be_left_alone_for_longer_than_there_is_time() {
+    for (left, asked) in [(7 * SECOND, 2), (6 * SECOND, 1)] {
+        let limited = || Error::new(Cause::RateLimit, "slow down").retryable(Some(5 * SECOND));
+        let mut script = Script::new([vec![(SECOND, Err(limited())), good()]]);
+        script.deadline = Some(Instant::now() + left);
+        let (outcome, notes, _) = script.run(&steps([0])).await;
+        assert_eq!(outcome.map_err(|error| error.cause), [Err(Cause::RateLimit), Ok(0)][asked - 1]);
+        assert_eq!(notes.iter().filter(|note| *note == "0").count(), asked, "{notes:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
