@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -79,7 +79,9 @@ async fn serve(source: Source, config: Config) -> anyhow::Result<()> {
 /// The certificate of the configuration, if it has one.
 pub(crate) fn tls(config: &Config) -> anyhow::Result<Option<Tls>> {
     let Some(files) = &config.tls else { return Ok(None) };
-    Ok(Some(Tls::load(&files.cert, &files.key)?))
+    // Its text says all that is behind it.
+    let tls = Tls::load(&files.cert, &files.key).map_err(|error| anyhow!("{}: {error}", files.place))?;
+    Ok(Some(tls))
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

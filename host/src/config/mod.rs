@@ -112,6 +112,8 @@ pub struct Config {
 /// The certificate of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
+    /// Where it is configured.
+    pub place: Place,
     /// The certificate chain (PEM).
     pub cert: PathBuf,
     /// Its private key (PEM).

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::document::{Node, Value};
-use super::errors::Problems;
+use super::errors::{Place, Problems};
 use super::fields::Fields;
 use super::log;
 use super::model::{check_aliases, model_name};
@@ -65,7 +65,7 @@ fn tls(fields: &mut Fields<'_, '_>, folder: &Path) -> Option<Tls> {
     let node = fields.node("tls")?;
     Fields::read(node, fields.problems(), |fields| {
         let (cert, key) = (fields.required("cert", path(folder)), fields.required("key", path(folder)));
-        Some(Tls { cert: cert?, key: key? })
+        Some(Tls { place: Place(fields.origin().clone()), cert: cert?, key: key? })
     })
     .flatten()
 }
