@@ -28,6 +28,7 @@ mod route;
 mod snapshot;
 mod status;
 mod stream;
+mod summary;
 mod work;
 
 pub use account::Account;
