@@ -4,6 +4,7 @@
 
 mod account;
 mod attempt;
+mod canonical;
 mod checks;
 mod condense;
 mod discovery;
