@@ -52,6 +52,8 @@ async fn every_way_to_name_a_target_leads_to_it() {
     let mut nameless = of(CHAT);
     nameless.as_object_mut().expect("a request is an object").remove("model");
     assert_eq!(fleet.gateway.client().chat(&nameless).await.content(), "first", "the default model");
+    let answer = fleet.gateway.client().post("/v1/messages", &nameless).await;
+    assert_eq!(answer.json()["content"][0]["text"], "first", "the default model in another dialect");
     let unknown = fleet.gateway.client().chat(&of("chatt")).await.error(404);
     assert_eq!(unknown.code.as_deref(), Some("model_not_found"));
     unknown.says("`chat`");

@@ -56,7 +56,7 @@ impl Work {
             return Err(lacking());
         }
         let Translated { document, back } = translate(&request.body, &request.id)?;
-        let peek = Peek::chat(document.as_bytes(), None)?;
+        let peek = Peek::chat(document.as_bytes(), Some(&request.peek.model))?;
         let work = Self::of(request, target, Operation::Chat, document.into(), peek)?;
         Ok(Self { dialect: Some(back), translated: Some((request.body.clone(), translate)), ..work })
     }
