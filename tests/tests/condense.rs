@@ -163,3 +163,31 @@ async fn a_request_that_cannot_be_said_in_a_chat_goes_the_way_it_came() {
     assert_eq!((answer.status.as_u16(), answer.header("x-weir-condensed")), (200, None), "{}", answer.text());
     assert_eq!(upstream.only_request().json()["input"], request["input"]);
 }
+
+#[tokio::test]
+async fn a_policy_that_finds_a_prompt_too_long_is_asked_again_with_the_shorter_one() {
+    let (open, cloud) = (Dialect::OpenAi.answering("open"), Dialect::OpenAi.answering("cloud"));
+    let (open, cloud) = (Upstream::choosing(open).await, Upstream::choosing(cloud).await);
+    let provider = |name: &str, upstream: &Upstream, window: u64| {
+        let model = json!({ "id": "m1", "context_window": window });
+        Provider::new(Dialect::OpenAi, upstream).named(name).set("/models", json!([model]))
+    };
+    let config = Config::new().provider(provider("cloud", &cloud, 100_000)).provider(provider("open", &open, 2_000));
+    let targets = json!([{ "target": "cloud/m1", "tags": ["cloud"] }, "open/m1"]);
+    let model = json!({ "name": CHAT, "policy": "guarded", "targets": targets, "condense": { "mode": "cut" } });
+    let gateway = Gateway::start(&config.routed(model)).await;
+    let client = gateway.client();
+    let answer = client.chat(&long_chat(false)).await;
+    assert_eq!((answer.content().as_str(), answer.header("x-weir-target")), ("open", Some("open/m1")));
+    assert!(answer.header("x-weir-condensed").is_some());
+    is_condensed(&open.only_request());
+
+    let permitted = client.clone().with("x-weir-final-check", "1").chat(&long_chat(false)).await;
+    assert_eq!((permitted.content().as_str(), permitted.header("x-weir-condensed")), ("cloud", None));
+
+    let mut hopeless = long_chat(false);
+    hopeless["max_tokens"] = json!(3_000);
+    let error = client.chat(&hopeless).await.error(400);
+    assert_eq!(error.code.as_deref(), Some("context_length_exceeded"));
+    error.says("needs no permission");
+}

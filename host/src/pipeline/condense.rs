@@ -2,9 +2,12 @@
 //! target's window is known, or else when the upstream has refused one. How is told in `chat::condense`; a document of
 //! another dialect is made a chat for that, also where the target speaks the dialect by itself.
 
+use std::collections::BTreeSet;
+
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::attempt::Attempt;
+use super::canonical::Canonical;
 use super::provider::Provider;
 use super::request::Request;
 use super::route::Target;
@@ -65,6 +68,23 @@ impl Condensing {
             Some(known.unwrap_or((tokens as f64 * AFTER_REFUSAL) as u64))
         });
         shortened.unwrap_or(false)
+    }
+
+    /// The tokens that a request's prompt would have if it were made to fit one of these targets: the smallest that it
+    /// can be made to fit. `None` if there is none.
+    pub(super) fn tokens_after<'a>(
+        &self,
+        request: &Request<'_>,
+        targets: impl Iterator<Item = &'a Target>,
+    ) -> Option<u64> {
+        let targets = targets.filter(|target| is_for_chats(&target.provider, request.operation));
+        let windows: BTreeSet<u64> = targets.filter_map(window).collect();
+        let chat = Canonical::of(request).filter(|chat| !chat.is_part)?;
+        windows.into_iter().find_map(|window| {
+            let budget = budget(window, &chat.peek);
+            let condensed = self.cache.condense(&chat.document, &self.options, budget).ok()??;
+            Some(condensed.tokens_after)
+        })
     }
 
     /// Forgets the chats that were made shorter so far. Returns how many there were.

@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::draw;
-use super::policy::milliseconds;
+use super::policy::{Policy, milliseconds};
 use super::request::Request;
 use super::retry::Step;
 use super::route::{Route, Target};
 use super::{summary, work};
 use crate::config::ModelInfo;
-use crate::error::Error;
+use crate::error::{Cause, Error};
 use crate::plugin::{Breaker, Candidate, Health, PlannedAttempt, Prices};
 use crate::standing;
 
@@ -50,12 +50,33 @@ pub(super) async fn make(route: &Route, request: &Request<'_>) -> Result<Cow<'st
             candidate(target.place, &target.standing.view(now), &target.provider.facts(&target.model))
         })
         .collect();
-    let shown = summary::of(request, &route.headers, policy.wants_text());
-    let steps = match policy.plan(&request.id, &shown, &candidates).await? {
+    let steps = match planned(policy, route, request, &able, &candidates).await? {
         Some(plan) => plan.iter().map(|attempt| step(attempt, &able)).collect(),
         None => by_priority(&route.targets, &able),
     };
     Ok(Cow::Owned(steps))
+}
+
+/// What the policy plans. One that finds the prompt too long is asked once more with what is left of it when it is made
+/// shorter, if that can be.
+async fn planned(
+    policy: &Policy,
+    route: &Route,
+    request: &Request<'_>,
+    able: &[usize],
+    candidates: &[Candidate],
+) -> Result<Option<Vec<PlannedAttempt>>, Error> {
+    let mut shown = summary::of(request, &route.headers, policy.wants_text());
+    let planned = policy.plan(&request.id, &shown, candidates).await;
+    if let Err(error) = &planned
+        && error.cause == Cause::ContextLength
+        && let Some(condensing) = &route.condensing
+        && let Some(tokens) = condensing.tokens_after(request, able.iter().map(|index| &route.targets[*index]))
+    {
+        shown.prompt_tokens = tokens;
+        return policy.plan(&request.id, &shown, candidates).await;
+    }
+    planned
 }
 
 /// Endpoints of one provider: the preferred ones in turn, as often as their weights say, then the others. A few are
