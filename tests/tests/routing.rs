@@ -54,6 +54,8 @@ async fn every_way_to_name_a_target_leads_to_it() {
     let mut nameless = of(CHAT);
     nameless.as_object_mut().expect("a request is an object").remove("model");
     assert_eq!(fleet.gateway.client().chat(&nameless).await.content(), "first", "the default model");
+    let answer = fleet.gateway.client().post("/v1/messages", &nameless).await;
+    assert_eq!(answer.json()["content"][0]["text"], "first", "the default model in another dialect");
     let unknown = fleet.gateway.client().chat(&of("chatt")).await.error(404);
     assert_eq!(unknown.code.as_deref(), Some("model_not_found"));
     unknown.says("`chat`");
@@ -228,6 +230,107 @@ async fn weights_users_and_prices_decide_where_they_are_to() {
     let fleet = Fleet::configured(upstreams, priced, configure).await;
     for stream in [false, true] {
         assert_eq!(fleet.good(stream).await, ("cheap".to_owned(), "second/m1".to_owned()));
+    }
+}
+
+/// Who answered a request of this operation.
+async fn target_of(client: &Client, operation: &str, mut request: Value) -> String {
+    request["model"] = json!(CHAT);
+    let answer = client.post(&format!("/v1/{operation}"), &request).await;
+    assert_eq!(answer.status, 200, "{operation}: {}", answer.text());
+    answer.header("x-weir-target").expect("the answer names its target").to_owned()
+}
+
+/// One thing that is said to a model, in the words of each operation, with a limit of the answer.
+fn asked(text: &str, limit: u64) -> [(&'static str, Value); 4] {
+    let messages = json!([{ "role": "user", "content": text }]);
+    [
+        ("chat/completions", json!({ "messages": messages, "max_tokens": limit })),
+        ("messages", json!({ "messages": messages, "max_tokens": limit })),
+        ("responses", json!({ "input": text, "max_output_tokens": limit })),
+        ("completions", json!({ "prompt": text, "max_tokens": limit })),
+    ]
+}
+
+/// The same as an image of so many bytes of base64, where the operation has images.
+fn pictured(bytes: usize) -> [(&'static str, Value); 3] {
+    let data = "iVBORw0K".repeat(bytes / 8);
+    let url = format!("data:image/png;base64,{data}");
+    let said = |parts: Value| json!([{ "role": "user", "content": [parts] }]);
+    let chat = said(json!({ "type": "image_url", "image_url": { "url": url } }));
+    let message = said(json!({ "type": "image",
+        "source": { "type": "base64", "media_type": "image/png", "data": data } }));
+    let response = said(json!({ "type": "input_image", "image_url": url }));
+    [
+        ("chat/completions", json!({ "messages": chat })),
+        ("messages", json!({ "messages": message, "max_tokens": 100 })),
+        ("responses", json!({ "input": response })),
+    ]
+}
+
+/// Three providers that only chat: a small blind model, a large one that sees, and one in the cloud.
+async fn seeing_and_blind(policy: Value) -> Fleet {
+    let upstreams = vec![well("blind").await, well("seeing").await, well("cloud").await];
+    let adapt = |number: usize, provider: Provider| {
+        let (modalities, most) = if number == 0 { (json!(["text"]), 1_000) } else { (json!(["text", "image"]), 8_000) };
+        let model = json!({ "id": "m1", "context_window": 20_000, "max_output_tokens": most,
+            "input_modalities": modalities });
+        provider.set("/models", json!([model])).set("/operations", json!(["chat", "models"]))
+    };
+    Fleet::configured(upstreams, adapt, |config| config.routed(tagged(policy, ["light", "heavy", "cloud"]))).await
+}
+
+#[tokio::test]
+async fn what_a_model_can_hold_decides_in_every_dialect() {
+    let fleet = seeing_and_blind(json!("guarded")).await;
+    let client = fleet.gateway.client();
+    for (limit, expected) in [(500, "first/m1"), (4_000, "second/m1")] {
+        for (operation, request) in asked("Hello", limit) {
+            assert_eq!(target_of(&client, operation, request).await, expected, "{operation}: {limit}");
+        }
+    }
+    // Many more bytes than the window has tokens: a picture is not read as text.
+    for (operation, request) in pictured(400_000) {
+        assert_eq!(target_of(&client, operation, request).await, "second/m1", "{operation}");
+    }
+    for (operation, request) in asked(&"far too many words ".repeat(8_000), 100) {
+        let path = format!("/v1/{operation}");
+        let refused = client.post(&path, &chat::with(request, "model", json!(CHAT))).await;
+        assert!(refused.text().contains("does not fit any target"), "{operation}: {}", refused.text());
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_decides_in_every_dialect() {
+    let fleet = seeing_and_blind(json!({ "plugin": "task", "settings": { "tiers": { "fast": ["cloud"] } } })).await;
+    let client = fleet.gateway.client();
+    for (text, expected) in [
+        ("Search the web for the weather", "third/m1"),
+        ("Write a comment and a changelog", "first/m1"),
+        ("There is a bug, please fix the function", "second/m1"),
+    ] {
+        for (operation, request) in asked(text, 100) {
+            assert_eq!(target_of(&client, operation, request).await, expected, "{operation}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_stays_with_a_target_in_every_dialect() {
+    let fleet = seeing_and_blind(json!({ "plugin": "weighted", "settings": { "sticky": "user" } })).await;
+    let client = fleet.gateway.client();
+    for user in ["ann", "bob", "eve", "kim"] {
+        let mut seen = std::collections::BTreeSet::new();
+        for (operation, request) in asked("Hello", 100) {
+            let (name, value) = match operation {
+                "messages" => ("metadata", json!({ "user_id": user })),
+                _ => ("user", json!(user)),
+            };
+            for _ in 0..3 {
+                seen.insert(target_of(&client, operation, chat::with(request.clone(), name, value.clone())).await);
+            }
+        }
+        assert_eq!(seen.len(), 1, "{user}: {seen:?}");
     }
 }
 

@@ -89,7 +89,7 @@ impl Tally {
     }
 
     /// Adds a string as it stands in a document.
-    fn written(&mut self, text: Text<'_>) {
+    pub(super) fn written(&mut self, text: Text<'_>) {
         self.weight += written_weight(text);
     }
 }

@@ -9,6 +9,7 @@
 //! - [`answer`]: the same for an answer in one piece.
 //! - [`usage`]: the token counts in either. [`estimate`]: how many a prompt will have, where no upstream can be asked.
 //! - [`condense`]: a chat that does not fit its model, made shorter.
+//! - [`last_text`], [`prompts`]: what is said in a chat, and in documents that hold prompts in its place.
 //! - [`media`]: the files that a request only refers to, and how they are put into it.
 //! - [`scan`]: the JSON scanner below all of them.
 
@@ -21,6 +22,7 @@ pub mod finish_reason;
 pub(crate) mod generate;
 pub mod last_text;
 pub mod media;
+pub mod prompts;
 mod repair;
 pub mod request;
 mod rules;

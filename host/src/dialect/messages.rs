@@ -28,6 +28,7 @@ use bytes::{Bytes, BytesMut};
 pub use self::count::count_tokens;
 pub use self::failure::error;
 use self::reply::Asked;
+use self::request::Purpose;
 use self::stream::Stream;
 use super::{Dialect, Translated};
 use crate::error::Error;
@@ -39,9 +40,17 @@ use crate::error::Error;
 /// A 400 that names the field at fault; with the code `unsupported_parameter` where only an upstream of this dialect
 /// could do what it asks.
 pub fn request(body: &[u8], id: &str) -> Result<Translated, Error> {
-    let (document, stop_sequences) = request::translate(body)?;
+    let (document, stop_sequences) = request::translate(body, Purpose::Answer)?;
     let asked = Asked { request: id.to_owned(), stop_sequences };
     Ok(Translated { document, back: Box::new(Messages { stream: Stream::default(), asked }) })
+}
+
+/// The canonical chat whose tokens `POST /v1/messages/count_tokens` wants to know. Nobody is asked for an answer to it.
+///
+/// # Errors
+/// As for [`request`], but `max_tokens` may be missing.
+pub fn counted(body: &[u8]) -> Result<String, Error> {
+    request::translate(body, Purpose::Count).map(|(document, _)| document)
 }
 
 /// The way back of one request.

@@ -1,9 +1,15 @@
-//! Chats that do not fit their target, made shorter where the model is configured so: before they are sent if the
-//! target's window is known, or else when the upstream has refused one. How is told in `chat::condense`.
+//! Prompts that do not fit their target, made shorter where the model is configured so: before they are sent if the
+//! target's window is known, or else when the upstream has refused one. How is told in `chat::condense`; a document of
+//! another dialect is made a chat for that, also where the target speaks the dialect by itself.
+
+use std::collections::BTreeSet;
 
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::attempt::Attempt;
+use super::canonical::Canonical;
+use super::provider::Provider;
+use super::request::Request;
 use super::route::Target;
 use super::work::Work;
 use crate::chat::condense::cache::Cache;
@@ -39,30 +45,46 @@ impl Condensing {
         Self { options: config.options.clone(), cache: Cache::new(config.cache_entries, CACHE_BYTES) }
     }
 
-    /// Makes a chat fit the window of its target, if that is known. One that cannot be made to fit stays as it is.
+    /// Makes a prompt fit the window of its target, if that is known. One that cannot be made to fit stays as it is.
     ///
     /// # Errors
     /// The document makes no sense.
-    pub(super) fn before(&self, work: &mut Work, target: &Target) -> Result<(), Error> {
-        if work.call.operation == Operation::Chat
-            && let Some(window) = window(target)
-        {
-            self.fit(work, budget(window, &work.peek))?;
+    pub(super) fn before(&self, work: &mut Work, request: &Request<'_>, target: &Target) -> Result<(), Error> {
+        let Some(window) = window(target) else { return Ok(()) };
+        // Only pictures have more tokens than bytes. Of such a document the upstream has to say that it is too long.
+        if work.call.operation == Operation::Chat || work.body.len() as u64 > window {
+            self.fit(work, request, target, |chat| Some(budget(window, &chat.peek)))?;
         }
         Ok(())
     }
 
-    /// Makes a chat shorter that the upstream has refused as too long. Says whether it did.
-    pub(super) fn after(&self, work: &mut Work, target: &Target, error: &Error) -> bool {
-        if work.call.operation != Operation::Chat {
-            return false;
-        }
-        let Ok(tokens) = prompt_tokens(&work.body) else { return false };
-        let known = told_by::window(&error.message).or_else(|| window(target)).map(|window| budget(window, &work.peek));
-        // Not finer than a guess can be, and the same for the next turn of the same chat.
-        let guessed = || (tokens as f64 * AFTER_REFUSAL) as u64;
-        let budget = known.filter(|budget| *budget < tokens).unwrap_or_else(guessed);
-        self.fit(work, budget).unwrap_or(false)
+    /// Makes a prompt shorter that the upstream has refused as too long. Says whether it did.
+    pub(super) fn after(&self, work: &mut Work, request: &Request<'_>, target: &Target, error: &Error) -> bool {
+        let shortened = self.fit(work, request, target, |chat| {
+            let tokens = prompt_tokens(&chat.body).ok()?;
+            let window = told_by::window(&error.message).or_else(|| window(target));
+            let known = window.map(|window| budget(window, &chat.peek)).filter(|budget| *budget < tokens);
+            // Not finer than a guess can be, and the same for the next turn of the same chat.
+            Some(known.unwrap_or((tokens as f64 * AFTER_REFUSAL) as u64))
+        });
+        shortened.unwrap_or(false)
+    }
+
+    /// The tokens that a request's prompt would have if it were made to fit one of these targets: the smallest that it
+    /// can be made to fit. `None` if there is none.
+    pub(super) fn tokens_after<'a>(
+        &self,
+        request: &Request<'_>,
+        targets: impl Iterator<Item = &'a Target>,
+    ) -> Option<u64> {
+        let targets = targets.filter(|target| is_for_chats(&target.provider, request.operation));
+        let windows: BTreeSet<u64> = targets.filter_map(window).collect();
+        let chat = Canonical::of(request).filter(|chat| !chat.is_part)?;
+        windows.into_iter().find_map(|window| {
+            let budget = budget(window, &chat.peek);
+            let condensed = self.cache.condense(&chat.document, &self.options, budget).ok()??;
+            Some(condensed.tokens_after)
+        })
     }
 
     /// Forgets the chats that were made shorter so far. Returns how many there were.
@@ -70,7 +92,31 @@ impl Condensing {
         self.cache.clear()
     }
 
-    fn fit(&self, work: &mut Work, budget_tokens: u64) -> Result<bool, Error> {
+    /// Makes a prompt fit what `budget` says of the chat that it is in. Says whether it did. What would be sent in
+    /// another dialect is sent as a chat from then on: only of that is known what can be left out.
+    fn fit(
+        &self,
+        work: &mut Work,
+        request: &Request<'_>,
+        target: &Target,
+        budget: impl Fn(&Work) -> Option<u64>,
+    ) -> Result<bool, Error> {
+        if work.call.operation == Operation::Chat {
+            return budget(work).map_or(Ok(false), |budget| self.fit_chat(work, budget));
+        }
+        if !is_for_chats(&target.provider, request.operation) {
+            return Ok(false);
+        }
+        // What cannot be said in a chat goes the way it came.
+        let Ok(mut chat) = Work::translated(request, target) else { return Ok(false) };
+        let is_shortened = budget(&chat).map_or(Ok(false), |budget| self.fit_chat(&mut chat, budget))?;
+        if is_shortened {
+            *work = chat;
+        }
+        Ok(is_shortened)
+    }
+
+    fn fit_chat(&self, work: &mut Work, budget_tokens: u64) -> Result<bool, Error> {
         let Some(condensed) = self.cache.condense(&work.body, &self.options, budget_tokens)? else { return Ok(false) };
         work.peek = Peek::chat(&condensed.document, Some(&work.peek.model))?;
         work.body = condensed.document.clone();
@@ -81,6 +127,17 @@ impl Condensing {
         work.condensed = HeaderValue::try_from(told).ok();
         Ok(true)
     }
+}
+
+/// Whether a request of this operation can be asked there as a chat, which is what can be made shorter.
+fn is_for_chats(provider: &Provider, operation: Operation) -> bool {
+    provider.supports(Operation::Chat)
+        && match operation {
+            Operation::Chat | Operation::Messages | Operation::Responses => true,
+            // A model that completes texts by itself may not know what a chat is.
+            Operation::Completions => !provider.supports(Operation::Completions),
+            Operation::Models | Operation::Embeddings | Operation::CountTokens => false,
+        }
 }
 
 /// The answer with what the client is told of a chat that was made shorter.

@@ -4,6 +4,7 @@
 
 mod account;
 mod attempt;
+mod canonical;
 mod checks;
 mod condense;
 mod discovery;
@@ -28,6 +29,7 @@ mod route;
 mod snapshot;
 mod status;
 mod stream;
+mod summary;
 mod work;
 
 pub use account::Account;

@@ -1,40 +1,27 @@
-//! Which targets are asked for a request, and in which order: what a policy is shown, and what becomes of its plan.
+//! Which targets are asked for a request, and in which order: what a policy is shown of them, and what becomes of its
+//! plan. What it is shown of the request is in `summary`.
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use hyper::HeaderMap;
-use hyper::header::HeaderName;
 use tokio::time::Instant;
 
 use super::draw;
-use super::policy::milliseconds;
+use super::policy::{Policy, milliseconds};
 use super::request::Request;
 use super::retry::Step;
 use super::route::{Route, Target};
-use super::work;
-use crate::chat::{estimate, last_text};
+use super::{summary, work};
 use crate::config::ModelInfo;
-use crate::error::Error;
-use crate::plugin::{Breaker, Candidate, Entry, Header, Health, Operation, PlannedAttempt, Prices, RoutingRequest};
+use crate::error::{Cause, Error};
+use crate::plugin::{Breaker, Candidate, Health, PlannedAttempt, Prices};
 use crate::standing;
 
 /// The plan where there is nothing to decide.
 static ONLY: [Step; 1] = [Step { target: 0, first_byte: None, idle: None, total: None, hedge: None }];
 
-/// The client's own words for a request, with commas between.
-const TAGS: HeaderName = HeaderName::from_static("x-weir-tags");
-
-/// Headers that begin so are for policies.
-const FOR_POLICIES: &str = "x-weir-";
-
 /// How many endpoints of one provider are asked for one request.
 const MOST_ENDPOINTS: usize = 4;
-
-/// Limits of what a policy is shown of what a client controls.
-const MOST_TAGS: usize = 32;
-const MOST_HEADERS: usize = 32;
-const LONGEST_TEXT: usize = 16 << 10;
 
 /// Plans a request: asks the policy, or keeps to the order of priority where there is none or it fails.
 ///
@@ -63,12 +50,33 @@ pub(super) async fn make(route: &Route, request: &Request<'_>) -> Result<Cow<'st
             candidate(target.place, &target.standing.view(now), &target.provider.facts(&target.model))
         })
         .collect();
-    let shown = shown(route, request, policy.wants_text());
-    let steps = match policy.plan(&request.id, &shown, &candidates).await? {
+    let steps = match planned(policy, route, request, &able, &candidates).await? {
         Some(plan) => plan.iter().map(|attempt| step(attempt, &able)).collect(),
         None => by_priority(&route.targets, &able),
     };
     Ok(Cow::Owned(steps))
+}
+
+/// What the policy plans. One that finds the prompt too long is asked once more with what is left of it when it is made
+/// shorter, if that can be.
+async fn planned(
+    policy: &Policy,
+    route: &Route,
+    request: &Request<'_>,
+    able: &[usize],
+    candidates: &[Candidate],
+) -> Result<Option<Vec<PlannedAttempt>>, Error> {
+    let mut shown = summary::of(request, &route.headers, policy.wants_text());
+    let planned = policy.plan(&request.id, &shown, candidates).await;
+    if let Err(error) = &planned
+        && error.cause == Cause::ContextLength
+        && let Some(condensing) = &route.condensing
+        && let Some(tokens) = condensing.tokens_after(request, able.iter().map(|index| &route.targets[*index]))
+    {
+        shown.prompt_tokens = tokens;
+        return policy.plan(&request.id, &shown, candidates).await;
+    }
+    planned
 }
 
 /// Endpoints of one provider: the preferred ones in turn, as often as their weights say, then the others. A few are
@@ -138,71 +146,4 @@ pub fn candidate(place: u32, view: &standing::View, facts: &ModelInfo) -> Candid
         takes_images: (!facts.input_modalities.is_empty())
             .then(|| facts.input_modalities.iter().any(|modality| modality == "image")),
     }
-}
-
-/// What a policy is shown of a request.
-fn shown(route: &Route, request: &Request<'_>, wants_text: bool) -> RoutingRequest {
-    let peek = &request.peek;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    RoutingRequest {
-        id: request.id.to_string(),
-        model: peek.model.clone(),
-        operation: request.operation,
-        stream: peek.stream,
-        key: request.key.map(|key| key.name.clone()),
-        key_tags: request.key.map(|key| key.tags.clone()).unwrap_or_default(),
-        user: text_of(request, "user").or_else(|| text_of(request, "safety_identifier")),
-        tags: tags(&request.headers),
-        metadata: metadata(request),
-        headers: headers(&request.headers, &route.headers),
-        body_bytes: request.body.len() as u64,
-        messages: count(peek.messages),
-        prompt_tokens: prompt_tokens(request),
-        answer_tokens: peek.max_tokens,
-        tools: count(peek.tools),
-        images: count(peek.images),
-        text: if wants_text { last_text::of_user(&request.body, LONGEST_TEXT) } else { None },
-        now_ms: milliseconds(now),
-        entropy: fastrand::u64(..),
-    }
-}
-
-/// About how many tokens the prompt has.
-fn prompt_tokens(request: &Request<'_>) -> u64 {
-    // Other documents are not canonical; four bytes a token are near enough to choose by.
-    let guess = request.body.len() as u64 / 4;
-    if request.operation == Operation::Chat { estimate::prompt_tokens(&request.body).unwrap_or(guess) } else { guess }
-}
-
-fn tags(headers: &HeaderMap) -> Vec<String> {
-    let given = headers.get_all(TAGS).iter().filter_map(|value| value.to_str().ok());
-    let tags = given.flat_map(|tags| tags.split(',')).map(str::trim).filter(|tag| !tag.is_empty());
-    tags.take(MOST_TAGS).map(str::to_owned).collect()
-}
-
-fn headers(headers: &HeaderMap, let_through: &[HeaderName]) -> Vec<Header> {
-    let is_shown = |name: &HeaderName| name.as_str().starts_with(FOR_POLICIES) || let_through.contains(name);
-    let shown = headers.iter().filter(|(name, _)| is_shown(name)).filter_map(|(name, value)| {
-        Some(Header { name: name.as_str().to_owned(), value: value.to_str().ok()?.to_owned() })
-    });
-    shown.take(MOST_HEADERS).collect()
-}
-
-/// The value of a top-level field, if it is a text.
-fn text_of(request: &Request<'_>, field: &str) -> Option<String> {
-    let field = request.peek.field(field)?;
-    serde_json::from_slice(request.body.get(field.value.clone())?).ok()
-}
-
-/// The texts in the document's `metadata`.
-fn metadata(request: &Request<'_>) -> Vec<Entry> {
-    let Some(field) = request.peek.field("metadata") else { return Vec::new() };
-    let document = request.body.get(field.value.clone()).unwrap_or_default();
-    let Ok(serde_json::Value::Object(fields)) = serde_json::from_slice(document) else { return Vec::new() };
-    let texts = fields.into_iter().filter_map(|(name, value)| match value {
-        serde_json::Value::String(value) => Some(Entry { name, value }),
-        _ => None,
-    });
-    texts.take(MOST_TAGS).collect()
 }

@@ -208,14 +208,14 @@ impl Trial for Run<'_> {
         let target = &self.route.targets[target];
         let mut work = Work::new(self.request, target)?;
         if let Some(condensing) = &self.route.condensing {
-            condensing.before(&mut work, target)?;
+            condensing.before(&mut work, self.request, target)?;
         }
         Ok(work)
     }
 
     fn shorten(&self, target: usize, work: &mut Work, error: &Error) -> bool {
         let condensing = self.route.condensing.as_ref();
-        condensing.is_some_and(|condensing| condensing.after(work, &self.route.targets[target], error))
+        condensing.is_some_and(|condensing| condensing.after(work, self.request, &self.route.targets[target], error))
     }
 
     async fn attempt(&self, work: &mut Work, step: &Step, ongoing: Ongoing) -> Result<Attempt, Error> {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 
+use super::canonical::{self, Translate};
 use super::provider::Provider;
 use super::request::Request;
 use super::route::Target;
@@ -15,9 +16,6 @@ use crate::dialect::native::{Named, Native};
 use crate::dialect::{self, Dialect, Translated};
 use crate::error::{Cause, Error};
 use crate::plugin::{Call, Header, Operation};
-
-/// Translates a request of another dialect into a canonical chat.
-type Translate = fn(&[u8], &str) -> Result<Translated, Error>;
 
 /// What one target is asked to do.
 pub(super) struct Work {
@@ -44,17 +42,21 @@ impl Work {
         if provider.supports(request.operation) {
             return Self::native(request, target);
         }
-        let translate: Translate = match request.operation {
-            Operation::Completions => dialect::completions::request,
-            Operation::Responses => dialect::responses::request,
-            Operation::Messages => dialect::messages::request,
-            other => return Err(lacking(provider, other)),
-        };
-        if !provider.supports(Operation::Chat) {
-            return Err(lacking(provider, request.operation));
+        Self::translated(request, target)
+    }
+
+    /// Asks a target for a chat, in which the client wanted something else.
+    ///
+    /// # Errors
+    /// This is nothing that a chat can stand for, or the target offers none.
+    pub(super) fn translated(request: &Request<'_>, target: &Target) -> Result<Self, Error> {
+        let lacking = || lacking(&target.provider, request.operation);
+        let translate = canonical::translation(request.operation).ok_or_else(lacking)?;
+        if !target.provider.supports(Operation::Chat) {
+            return Err(lacking());
         }
         let Translated { document, back } = translate(&request.body, &request.id)?;
-        let peek = Peek::chat(document.as_bytes(), None)?;
+        let peek = Peek::chat(document.as_bytes(), Some(&request.peek.model))?;
         let work = Self::of(request, target, Operation::Chat, document.into(), peek)?;
         Ok(Self { dialect: Some(back), translated: Some((request.body.clone(), translate)), ..work })
     }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sha2::{Digest, Sha256};
 
 use super::{Condensed, Mode, Options, condense};
+use crate::chat::estimate::prompt_tokens;
 use crate::error::Error;
 
 /// What an entry takes beside its document, in bytes, as an estimate.
@@ -61,6 +62,10 @@ impl Cache {
     ) -> Result<Option<Arc<Condensed>>, Error> {
         if self.entries == 0 {
             return Ok(condense(document, options, budget_tokens)?.map(Arc::new));
+        }
+        // Most chats fit. They are not to take the places of those that do not, nor the time for a digest.
+        if prompt_tokens(document)? <= budget_tokens {
+            return Ok(None);
         }
         let key = key(document, options, budget_tokens);
         if let Some(known) = self.kept().get(&key) {

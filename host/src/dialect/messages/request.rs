@@ -2,7 +2,7 @@
 //!
 //! | Messages | canonical |
 //! |---|---|
-//! | `max_tokens`, required | `max_completion_tokens`: both count what the model thinks |
+//! | `max_tokens`, required but for a count | `max_completion_tokens`: both count what the model thinks |
 //! | `stop_sequences` | `stop` |
 //! | `thinking` | carried as it is, and as `reasoning_effort`, see below |
 //! | `output_config.effort` | `reasoning_effort`, before what a budget says |
@@ -35,8 +35,17 @@ const HINTS: [&str; 3] = ["context_management", "diagnostics", "speed"];
 /// The longest name of a user that upstreams take, in characters.
 const LONGEST_USER: usize = 64;
 
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A message.
+    Answer,
+    /// How many tokens it has: no answer has to be limited.
+    Count,
+}
+
 /// Translates a body. Returns the canonical document, and the stop sequences that it asks for.
-pub(super) fn translate(body: &[u8]) -> Result<(String, Vec<String>), Error> {
+pub(super) fn translate(body: &[u8], purpose: Purpose) -> Result<(String, Vec<String>), Error> {
     let mut given = parse(body)?;
     refuse(&mut given)?;
     let mut canonical = Object::new();
@@ -47,7 +56,7 @@ pub(super) fn translate(body: &[u8]) -> Result<(String, Vec<String>), Error> {
     let messages = conversation::translate(given.remove("system"), messages)?;
     canonical.insert("messages".to_owned(), messages.into());
     tools::translate(&mut given, &mut canonical)?;
-    limits(&mut given, &mut canonical)?;
+    limits(&mut given, &mut canonical, purpose)?;
     let stop_sequences = stop(&mut given, &mut canonical)?;
     reasoning_and_format(&mut given, &mut canonical)?;
     identity(&mut given, &mut canonical);
@@ -74,13 +83,14 @@ fn refuse(given: &mut Object) -> Result<(), Error> {
     Ok(())
 }
 
-fn limits(given: &mut Object, canonical: &mut Object) -> Result<(), Error> {
+fn limits(given: &mut Object, canonical: &mut Object, purpose: Purpose) -> Result<(), Error> {
     match given.remove("max_tokens") {
         Some(limit @ Value::Number(_)) => {
             canonical.insert("max_completion_tokens".to_owned(), limit);
             Ok(())
         }
         Some(_) => Err(wrong("max_tokens", "Input should be a valid integer")),
+        None if purpose == Purpose::Count => Ok(()),
         None => Err(missing("max_tokens")),
     }
 }

@@ -72,3 +72,12 @@ fn what_is_cleared_is_made_anew() {
     let again = ask(100).unwrap();
     assert!(!Arc::ptr_eq(&first, &again) && first == again);
 }
+
+#[test]
+fn a_chat_that_fits_takes_no_place() {
+    let cache = Cache::new(1, 1 << 20);
+    let ask = |name, budget| cache.condense(&chat(name), &options(), budget).unwrap();
+    let kept = ask("a", 100).unwrap();
+    assert_eq!(ask("b", 10_000), None);
+    assert!(Arc::ptr_eq(&kept, &ask("a", 100).unwrap()));
+}
