@@ -78,6 +78,7 @@ fn failure(status: u16, name: &str, document: &Value, body: &str) -> Failure {
     };
     if let Some((kind, retryable)) = special {
         (failure.kind, failure.retryable) = (kind, retryable);
+        failure.code = (kind == FailureKind::RateLimited).then(|| "insufficient_quota".to_owned());
     }
     // An API key that is wrong has no error of its own.
     if failure.kind == FailureKind::Forbidden && failure.message.to_ascii_lowercase().contains("api key") {

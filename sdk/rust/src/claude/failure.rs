@@ -3,17 +3,8 @@
 //! Anthropic's own shape is `{"type":"error","error":{"type","message"},"request_id"}`. Proxies in front of it and
 //! other upstreams of this dialect send strings, bare messages, HTML, or nothing.
 
-use crate::{Failure, FailureKind, ResponseHead};
+use crate::{Failure, FailureKind, ResponseHead, tells_of_context_length};
 use serde_json::Value;
-
-/// What the upstream says when the prompt does not fit, in any of its words.
-const CONTEXT_MARKERS: [&str; 5] = [
-    "prompt is too long",
-    "exceed context limit",
-    "exceed_context_size",
-    "maximum context length",
-    "available context size",
-];
 
 /// The failure that an answer with an error status tells of.
 pub fn of_status(head: &ResponseHead, body: &str) -> Failure {
@@ -100,7 +91,7 @@ impl Reported {
     fn into_failure(self, status: u16, wait: bool) -> Failure {
         let Self { message, kind, code, limit } = self;
         let words = [message.as_str(), kind.as_deref().unwrap_or_default()];
-        let too_long = CONTEXT_MARKERS.iter().any(|marker| words.iter().any(|word| word.contains(marker)));
+        let too_long = words.into_iter().any(tells_of_context_length);
         let failure_kind = match status {
             400 | 413 | 500 if too_long => FailureKind::ContextLengthExceeded,
             401 => FailureKind::Unauthorized,
@@ -108,6 +99,7 @@ impl Reported {
             403 => FailureKind::Forbidden,
             404 => FailureKind::NotFound,
             400..=499 => FailureKind::InvalidRequest,
+            501 => FailureKind::Unsupported,
             500..=599 => FailureKind::Unavailable,
             _ => FailureKind::BadAnswer,
         };
@@ -165,7 +157,7 @@ mod tests {
             (422, "invalid_request_error", InvalidRequest, false),
             (429, "rate_limit_error", RateLimited, true),
             (500, "api_error", Unavailable, true),
-            (501, "not_supported_error", Unavailable, false),
+            (501, "not_supported_error", Unsupported, false),
             (504, "timeout_error", Unavailable, true),
             (529, "overloaded_error", Unavailable, true),
         ] {

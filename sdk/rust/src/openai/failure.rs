@@ -1,9 +1,11 @@
 //! Errors in the shape of the OpenAI API, and in the shapes that its many relatives made of it.
 
+mod details;
+
 use serde_json::Value;
 
 use crate::json;
-use crate::{Failure, FailureKind};
+use crate::{Failure, FailureKind, tells_of_context_length};
 
 /// The longest text that is taken from a body that is no JSON, in characters.
 const LONGEST_TEXT: usize = 1000;
@@ -43,13 +45,16 @@ impl<'a> Report<'a> {
         let numbers = ["code", "status_code", "status"].into_iter().flat_map(both).flatten().filter_map(number);
         let details = both("details").into_iter().flatten().filter_map(Value::as_array).flatten();
         Self {
-            message: message(inside, document),
+            message: message(inside, document).map(|message| details::with_cause(message, inside)),
             code: both("code").into_iter().flatten().find_map(label),
             // The type of a whole document can be anything; `error` is all that many say there.
             kind: text("type").or(text("error_type")).filter(|kind| *kind != "error"),
             param: text("param"),
             status: numbers.rev().find(|number| (400..600).contains(number)),
-            retry_after_ms: details.filter_map(|detail| milliseconds(detail.get("retryDelay")?.as_str()?)).next(),
+            retry_after_ms: details
+                .filter_map(|detail| milliseconds(detail.get("retryDelay")?.as_str()?))
+                .next()
+                .or_else(|| details::wait(inside)),
         }
     }
 
@@ -57,21 +62,42 @@ impl<'a> Report<'a> {
         let words = format!("{} {}", self.code.as_deref().unwrap_or_default(), self.kind.unwrap_or_default());
         let words = words.to_ascii_lowercase();
         let message = self.message.unwrap_or_else(|| plain_text(status, ""));
-        let status = if status >= 400 { status } else { self.status.unwrap_or_else(|| status_of(&words)) };
+        let status = match self.status {
+            _ if status >= 400 => status,
+            Some(status) => status,
+            None if tells_of_context_length(&message) => 400,
+            None => status_of(&words),
+        };
         let mut failure = Failure::from_status(status, message);
         if let Some((kind, retryable)) = meaning(status, &words, &failure.message) {
             (failure.kind, failure.retryable) = (kind, retryable);
         }
-        // A code that only repeats the status would displace the one by which clients know the kind of failure.
-        // So would one that is said of every bad request.
-        let is_vague =
-            |code: &String| failure.kind == FailureKind::ContextLengthExceeded && code == "invalid_request_error";
-        failure.code = self.code.filter(|code| code.parse() != Ok(status) && !is_vague(code));
-        failure.type_ = self.kind.map(str::to_owned);
         failure.param = self.param.map(str::to_owned);
         failure.retry_after_ms = self.retry_after_ms;
+        if status == 402 || words.contains("insufficient_quota") {
+            return failure.used_up();
+        }
+        // A code that only repeats the status would displace the one by which clients know the kind of failure.
+        failure.code = self.code.filter(|code| code.parse() != Ok(status));
+        failure.type_ = self.kind.map(str::to_owned);
+        failure.code = match failure.kind {
+            // The host's own code, which all clients know. Upstreams say as much of every bad request, or a number.
+            FailureKind::ContextLengthExceeded => None,
+            FailureKind::NotFound if lacks_model(&failure) => Some("model_not_found".to_owned()),
+            _ => failure.code,
+        };
         failure
     }
+}
+
+/// Whether what was not found is the model, and nothing but a number says so.
+fn lacks_model(failure: &Failure) -> bool {
+    let message = failure.message.to_ascii_lowercase();
+    let lacks = ["not found", "not exist", "invalid model", "unknown model", "no such model"];
+    let is_number = |code: &String| code.bytes().all(|byte| byte.is_ascii_digit());
+    failure.code.as_ref().is_none_or(is_number)
+        && message.contains("model")
+        && lacks.iter().any(|words| message.contains(words))
 }
 
 /// The upstream's text, wherever it stands.
@@ -257,13 +283,25 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_only_repeats_the_status_is_dropped() {
+    fn a_code_is_kept_unless_clients_know_a_better_one() {
         let cases = [
             (400, r#"{"error":{"code":400,"message":"m","type":"exceed_context_size_error"}}"#, None),
             (401, r#"{"error":{"code":"401","message":"m"}}"#, None),
             (404, r#"{"object":"error","message":"m","code":404}"#, None),
             (200, r#"{"error":{"code":429,"message":"m"}}"#, None),
-            (400, r#"{"error":{"code":"context_length_exceeded","message":"m"}}"#, Some("context_length_exceeded")),
+            (400, r#"{"error":{"code":"context_length_exceeded","message":"m"}}"#, None),
+            (400, r#"{"code":"3051","message":"too large for model with 8 maximum context length"}"#, None),
+            (404, r#"{"error":"model 'x' not found"}"#, Some("model_not_found")),
+            (404, r#"{"error":{"message":"The model `x` does not exist.","code":404}}"#, Some("model_not_found")),
+            (
+                404,
+                r#"{"error":{"message":"The model is gone","code":"DeploymentNotFound"}}"#,
+                Some("DeploymentNotFound"),
+            ),
+            (404, r#"{"detail":"Not Found"}"#, None),
+            (402, r#"{"error":{"message":"m","code":"invalid_request_error"}}"#, Some("insufficient_quota")),
+            (402, r#"{"error":{"message":"m","code":402}}"#, Some("insufficient_quota")),
+            (429, r#"{"error":{"message":"m","type":"insufficient_quota"}}"#, Some("insufficient_quota")),
             (400, r#"{"error":{"code":1214,"message":"m"}}"#, Some("1214")),
             (500, r#"{"error":{"code":429,"message":"m"}}"#, Some("429")),
             (400, r#"{"error":{"code":"invalid_request_error","message":"m"}}"#, Some("invalid_request_error")),
@@ -272,6 +310,12 @@ mod tests {
         for (status, body, code) in cases {
             assert_eq!(failure(status, body).code.as_deref(), code, "{status} {body}");
         }
+    }
+
+    #[test]
+    fn the_upstreams_words_decide_where_an_error_came_with_a_good_status() {
+        let failure = failure(200, r#"{"error":"prompt too long; exceeded max context length by 2 tokens"}"#);
+        assert_eq!(failure.kind, FailureKind::ContextLengthExceeded);
     }
 
     #[test]
