@@ -118,11 +118,14 @@ pub fn tells_of_context_length(message: &str) -> bool {
         "input is too long for requested model",
         "`inputs` tokens + `max_new_tokens` must be",
     ];
-    let message = message.to_ascii_lowercase();
-    // Of a limit in words, only the number tells one of tokens from one of anything else.
-    let limit = message.split_once("must have less than ").map_or("", |(_, limit)| limit);
-    let is_of_tokens = limit.trim_start_matches(|digit: char| digit.is_ascii_digit()).starts_with(" tokens");
-    is_of_tokens || WORDS.iter().any(|words| message.contains(words))
+    // Limits in such words are of anything.
+    says(message, &WORDS) || says(message, &["must have less than"]) && says(message, &[" tokens"])
+}
+
+/// Whether a text has any of these words, which are in lower case, in any case.
+pub(crate) fn says(text: &str, words: &[&str]) -> bool {
+    let text = text.to_ascii_lowercase();
+    words.iter().any(|words| text.contains(words))
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! Errors in the shape of the OpenAI API, and in the shapes that its many relatives made of it.
 
-mod details;
-
 use serde_json::Value;
 
+use crate::failure::says;
 use crate::json;
 use crate::{Failure, FailureKind, tells_of_context_length};
 
@@ -45,16 +44,13 @@ impl<'a> Report<'a> {
         let numbers = ["code", "status_code", "status"].into_iter().flat_map(both).flatten().filter_map(number);
         let details = both("details").into_iter().flatten().filter_map(Value::as_array).flatten();
         Self {
-            message: message(inside, document).map(|message| details::with_cause(message, inside)),
+            message: message(inside, document),
             code: both("code").into_iter().flatten().find_map(label),
             // The type of a whole document can be anything; `error` is all that many say there.
             kind: text("type").or(text("error_type")).filter(|kind| *kind != "error"),
             param: text("param"),
             status: numbers.rev().find(|number| (400..600).contains(number)),
-            retry_after_ms: details
-                .filter_map(|detail| milliseconds(detail.get("retryDelay")?.as_str()?))
-                .next()
-                .or_else(|| details::wait(inside)),
+            retry_after_ms: details.filter_map(|detail| milliseconds(detail.get("retryDelay")?.as_str()?)).next(),
         }
     }
 
@@ -92,12 +88,10 @@ impl<'a> Report<'a> {
 
 /// Whether what was not found is the model, and nothing but a number says so.
 fn lacks_model(failure: &Failure) -> bool {
-    let message = failure.message.to_ascii_lowercase();
-    let lacks = ["not found", "not exist", "invalid model", "unknown model", "no such model"];
-    let is_number = |code: &String| code.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = |code: &String| code.parse::<u16>().is_ok();
     failure.code.as_ref().is_none_or(is_number)
-        && message.contains("model")
-        && lacks.iter().any(|words| message.contains(words))
+        && says(&failure.message, &["model"])
+        && says(&failure.message, &["not found", "not exist", "no such model"])
 }
 
 /// The upstream's text, wherever it stands.
@@ -129,8 +123,7 @@ fn problem(problem: &Value) -> Option<String> {
 fn meaning(status: u16, words: &str, message: &str) -> Option<(FailureKind, bool)> {
     let any = |known: &[&str]| known.iter().any(|known| words.contains(known));
     let refused = (400..500).contains(&status) && status != 429;
-    let key = ["incorrect api key", "invalid api key", "api key not valid"];
-    let speaks_of_key = || key.iter().any(|words| message.to_ascii_lowercase().contains(words));
+    let speaks_of_key = || says(message, &["incorrect api key", "invalid api key", "api key not valid"]);
     let kind = match status {
         _ if any(&["insufficient_quota", "billing_hard_limit"]) => FailureKind::RateLimited,
         _ if refused
