@@ -9,6 +9,10 @@ use crate::{Failure, FailureKind, tells_of_context_length};
 /// The longest text that is taken from a body that is no JSON, in characters.
 const LONGEST_TEXT: usize = 1000;
 
+/// Codes and types that say that an account has no money or quota left.
+const USED_UP: [&str; 4] =
+    ["insufficient_quota", "insufficient_balance", "exceeded_current_quota", "billing_hard_limit"];
+
 /// What an upstream's error tells: its own words, and what they mean. `status` is that of the answer; a 2xx counts
 /// for nothing, and the error's own code decides.
 ///
@@ -70,7 +74,7 @@ impl<'a> Report<'a> {
         }
         failure.param = self.param.map(str::to_owned);
         failure.retry_after_ms = self.retry_after_ms;
-        if status == 402 || words.contains("insufficient_quota") {
+        if status == 402 || says(&words, &USED_UP) {
             return failure.used_up();
         }
         // A code that only repeats the status would displace the one by which clients know the kind of failure.
@@ -125,7 +129,6 @@ fn meaning(status: u16, words: &str, message: &str) -> Option<(FailureKind, bool
     let refused = (400..500).contains(&status) && status != 429;
     let speaks_of_key = || says(message, &["incorrect api key", "invalid api key", "api key not valid"]);
     let kind = match status {
-        _ if any(&["insufficient_quota", "billing_hard_limit"]) => FailureKind::RateLimited,
         _ if refused
             && any(&["context_length", "exceed_context_size", "too_many_prompt_tokens", "too_many_tokens"]) =>
         {
@@ -295,6 +298,8 @@ mod tests {
             (402, r#"{"error":{"message":"m","code":"invalid_request_error"}}"#, Some("insufficient_quota")),
             (402, r#"{"error":{"message":"m","code":402}}"#, Some("insufficient_quota")),
             (429, r#"{"error":{"message":"m","type":"insufficient_quota"}}"#, Some("insufficient_quota")),
+            (429, r#"{"error":{"message":"m","type":"exceeded_current_quota_error"}}"#, Some("insufficient_quota")),
+            (400, r#"{"error":{"message":"m","code":"billing_hard_limit_reached"}}"#, Some("insufficient_quota")),
             (400, r#"{"error":{"code":1214,"message":"m"}}"#, Some("1214")),
             (500, r#"{"error":{"code":429,"message":"m"}}"#, Some("429")),
             (400, r#"{"error":{"code":"invalid_request_error","message":"m"}}"#, Some("invalid_request_error")),
