@@ -78,7 +78,6 @@ fn failure(status: u16, name: &str, document: &Value, body: &str) -> Failure {
     };
     if let Some((kind, retryable)) = special {
         (failure.kind, failure.retryable) = (kind, retryable);
-        failure.code = (kind == FailureKind::RateLimited).then(|| "insufficient_quota".to_owned());
     }
     // An API key that is wrong has no error of its own.
     if failure.kind == FailureKind::Forbidden && failure.message.to_ascii_lowercase().contains("api key") {
@@ -89,7 +88,10 @@ fn failure(status: u16, name: &str, document: &Value, body: &str) -> Failure {
         let (first, rest) = name.split_at_checked(1).unwrap_or((name, ""));
         first.to_ascii_uppercase() + rest
     });
-    failure
+    match special {
+        Some((FailureKind::RateLimited, _)) => failure.used_up(),
+        _ => failure,
+    }
 }
 
 fn message(document: &Value) -> Option<&str> {

@@ -106,20 +106,18 @@ impl Reported {
         // A spend limit does not go away by waiting a little, unless the upstream says for how long.
         let final_limit = limit.is_some() && !wait;
         let code = limit.or(code).or_else(|| match status {
-            402 => Some("insufficient_quota".to_owned()),
             404 if message.starts_with("model:") => Some("model_not_found".to_owned()),
             413 => Some("request_too_large".to_owned()),
             _ => None,
         });
         let mut failure = Failure { code, type_: kind, ..Failure::new(failure_kind, message) };
-        // Nobody gets credit by asking again, a server that lacks a feature goes on lacking it, and a conflict or a
-        // time-out passes.
-        failure.retryable = match status {
-            402 | 501 => false,
-            429 => !final_limit,
-            408 | 409 => true,
-            _ => failure.retryable,
-        };
+        // A conflict or a time-out passes. Nobody gets credit by asking again.
+        match status {
+            402 => return failure.used_up(),
+            408 | 409 => failure.retryable = true,
+            429 => failure.retryable = !final_limit,
+            _ => {}
+        }
         failure
     }
 }
@@ -164,6 +162,7 @@ mod tests {
             let failure = failed(status, &[], &anthropic(kind, "words of the upstream"));
             assert_eq!((failure.kind, failure.retryable), (expected, retryable), "{status}");
             assert_eq!(failure.message, "words of the upstream");
+            let kind = if status == 402 { "insufficient_quota" } else { kind };
             assert_eq!(failure.type_.as_deref(), Some(kind));
         }
     }
