@@ -50,10 +50,12 @@ pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<Encoded,
     let may_think = !tools.forced && !calls_without_thinking;
     let reasoning = Reasoning::of(&request, &call.model, may_think);
     request.max_completion_tokens = request.token_limit().or(reasoning.token_limit);
+    let is_cut = request.temperature.is_some_and(|temperature| settings.temperature.cuts(temperature));
     request.temperature = request.temperature.map(|temperature| settings.temperature.scaled(temperature));
     // Claude refuses to stop at white space.
     let blank = if family == Family::Claude { request.drop_blank_stops() } else { None };
     let (mut rest, mut dropped) = parameters(settings, call, family, reasoning, &request);
+    dropped.extend(is_cut.then(|| "temperature".to_owned()));
     dropped.extend(blank.into_iter().chain(tools.dropped.iter().cloned()));
     // Not the client's: an answer in the form of functions has room for one call.
     dropped.retain(|name| !legacy || name != "parallel_tool_calls");

@@ -5,7 +5,8 @@
 //! complete, and ends with `stream-end`, which repeats the whole answer. Kinds that are not known here may stand
 //! anywhere.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use weir_plugin::json::object;
 use weir_plugin::openai::{
     AnswerSink, AnswerStream, EventReader, FinishReason, Many, StreamedAnswer, WholeAnswer, odd_answer, odd_event,
 };
@@ -150,7 +151,8 @@ impl Reader {
     /// A source of v1 in the form of v2.
     fn source(&self, id: &Value) -> Value {
         let document = self.documents.iter().find(|document| document.get("id") == Some(id));
-        json!({"type": "document", "id": id, "document": document})
+        let document = document.cloned().map(Value::Object);
+        object(vec![("type", "document".into()), ("id", id.clone()), ("document", document.into())]).into()
     }
 }
 
@@ -161,7 +163,13 @@ fn logprobs(sink: Sink, pieces: Option<&Many<Map<String, Value>>>) {
         let tokens = piece.get("logprobs").and_then(Value::as_array);
         // What several tokens in a row are worth is the product of their probabilities.
         let logprob: f64 = tokens.into_iter().flatten().filter_map(Value::as_f64).sum();
-        json!({"token": text, "logprob": logprob, "bytes": text.as_bytes(), "top_logprobs": []})
+        let fields = vec![
+            ("token", text.into()),
+            ("logprob", logprob.into()),
+            ("bytes", text.as_bytes().into()),
+            ("top_logprobs", Value::Array(Vec::new())),
+        ];
+        object(fields).into()
     };
     if let Some(pieces) = pieces.filter(|pieces| !pieces.0.is_empty()) {
         sink.logprobs(pieces.0.iter().map(token).collect());

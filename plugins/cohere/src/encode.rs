@@ -2,7 +2,8 @@
 //!
 //! v2 is close to OpenAI's form: messages, parts and tools keep their shapes and lose what Cohere does not know.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use weir_plugin::json::object;
 use weir_plugin::openai::{self, ChatRequest, Content, FunctionTool, Message, ToolUse, WantedJson};
 use weir_plugin::{Call, Failure, UpstreamRequest};
 
@@ -43,11 +44,11 @@ pub fn fields(call: &Call, request: &ChatRequest, tables: &[&str]) -> (Map<Strin
 
 /// The form of the answer, if it must have one. `schema` is the name of the field that holds it.
 pub fn response_format(request: &ChatRequest, schema: &str) -> Option<(String, Value)> {
-    let format = match request.wanted_json()? {
-        WantedJson::Object => json!({"type": "json_object"}),
-        WantedJson::Schema(it) => json!({"type": "json_object", schema: it}),
-    };
-    Some(("response_format".to_owned(), format))
+    let mut format = object(vec![("type", "json_object".into())]);
+    if let WantedJson::Schema(wanted) = request.wanted_json()? {
+        format.insert(schema.to_owned(), serde_json::from_str(wanted.get()).unwrap_or_default());
+    }
+    Some(("response_format".to_owned(), format.into()))
 }
 
 fn v2(settings: &Settings, call: &Call, mut request: ChatRequest, choice: ToolUse) -> Result<UpstreamRequest, Failure> {
@@ -58,7 +59,8 @@ fn v2(settings: &Settings, call: &Call, mut request: ChatRequest, choice: ToolUs
         // Clients that know Anthropic's API leave the budget to the model, or call it by its name there.
         Some(given) if given["type"] == "adaptive" => *given = thinking(effort.unwrap_or_default()),
         Some(given) if given.get("budget_tokens").is_some() => {
-            *given = json!({"type": given["type"], "token_budget": given["budget_tokens"]});
+            let fields = vec![("type", given["type"].take()), ("token_budget", given["budget_tokens"].take())];
+            *given = object(fields).into();
         }
         Some(_) => {}
         None if settings.reasoning == Reasoning::Drop => {}
@@ -88,14 +90,16 @@ fn v2(settings: &Settings, call: &Call, mut request: ChatRequest, choice: ToolUs
 
 /// How long a model may think at an effort, in tokens. At a higher one it may think for as many as it likes.
 fn thinking(effort: &str) -> Value {
-    let budget = match effort {
-        "none" => return json!({"type": "disabled"}),
-        "minimal" => 512,
-        "low" => 1024,
-        "medium" => 4096,
-        _ => return json!({"type": "enabled"}),
+    let (kind, budget) = match effort {
+        "none" => ("disabled", None),
+        "minimal" => ("enabled", Some(512)),
+        "low" => ("enabled", Some(1024)),
+        "medium" => ("enabled", Some(4096)),
+        _ => ("enabled", None),
     };
-    json!({"type": "enabled", "token_budget": budget})
+    let mut thinking = object(vec![("type", kind.into())]);
+    thinking.extend(budget.map(|budget| ("token_budget".to_owned(), budget.into())));
+    thinking.into()
 }
 
 /// Cohere demands of a strict tool that at least one of its parameters is required.

@@ -1,7 +1,8 @@
 //! Requests of the API before v2: `/v1/chat`, which connectors and raw prompts need, and `/v1/generate`, which goes on
 //! with a text. Models and deployments that have no other form still speak these.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use weir_plugin::json::object;
 use weir_plugin::openai::{ChatRequest, Content, Message, Tool, ToolCall, ToolUse};
 use weir_plugin::{Call, Failure, Framing, UpstreamRequest};
 
@@ -74,10 +75,14 @@ fn converse(body: &mut Map<String, Value>, request: &ChatRequest) -> Result<(), 
                 continue;
             }
             Some("tool") => {
-                let result = json!({"call": request.call_of(index).map(tool_call), "outputs": outputs(&text)});
+                let result =
+                    object(vec![("call", request.call_of(index).map(tool_call).into()), ("outputs", outputs(&text))]);
                 match turns.last_mut().and_then(|turn| turn.get_mut("tool_results")?.as_array_mut()) {
-                    Some(results) => results.push(result),
-                    None => turns.push(json!({"role": "TOOL", "tool_results": [result]})),
+                    Some(results) => results.push(result.into()),
+                    None => {
+                        let results = vec![Value::from(result)];
+                        turns.push(object(vec![("role", "TOOL".into()), ("tool_results", results.into())]).into());
+                    }
                 }
                 continue;
             }
@@ -85,11 +90,11 @@ fn converse(body: &mut Map<String, Value>, request: &ChatRequest) -> Result<(), 
             Some("assistant") => "CHATBOT",
             _ => "USER",
         };
-        let mut turn = json!({"role": speaker, "message": text});
+        let mut turn = object(vec![("role", speaker.into()), ("message", text.into())]);
         if let Some(calls) = &message.tool_calls {
-            turn["tool_calls"] = calls.iter().map(tool_call).collect();
+            turn.insert("tool_calls".to_owned(), calls.iter().map(tool_call).collect());
         }
-        turns.push(turn);
+        turns.push(turn.into());
     }
     let mut last = turns.pop().unwrap_or_default();
     match last["role"].as_str() {
@@ -114,15 +119,17 @@ fn text(index: usize, message: &Message) -> Result<String, Failure> {
 fn tool_call(call: &ToolCall) -> Value {
     let Some(function) = &call.function else { return Value::Null };
     let parameters = function.object(String::new).ok();
-    json!({"name": function.name, "parameters": parameters.map_or_else(|| json!({}), |object| json!(object))})
+    let parameters = parameters.and_then(|object| serde_json::to_value(object).ok());
+    let parameters = parameters.unwrap_or_else(|| Map::new().into());
+    object(vec![("name", function.name.as_deref().into()), ("parameters", parameters)]).into()
 }
 
 /// The result of a tool as v1 wants it: a list of objects.
 fn outputs(text: &str) -> Value {
     match serde_json::from_str(text) {
-        Ok(Value::Object(output)) => json!([output]),
+        Ok(output @ Value::Object(_)) => vec![output].into(),
         Ok(Value::Array(outputs)) if outputs.iter().all(Value::is_object) => outputs.into(),
-        _ => json!([{"output": text}]),
+        _ => vec![Value::from(object(vec![("output", text.into())]))].into(),
     }
 }
 
@@ -135,9 +142,12 @@ fn tool(tool: &Tool) -> Value {
         let kind = TYPES.iter().find(|(kind, _)| property["type"] == *kind).map_or("str", |(_, python)| python);
         let required = schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
         let description = property["description"].as_str().unwrap_or_default();
-        (name.clone(), json!({"description": description, "type": kind, "required": required}))
+        let fields = vec![("description", description.into()), ("type", (*kind).into()), ("required", required.into())];
+        (name.clone(), object(fields).into())
     };
     let definitions: Map<_, _> = schema["properties"].as_object().into_iter().flatten().map(definition).collect();
     let (name, description) = (function.name.as_deref(), function.description.as_deref().unwrap_or_default());
-    json!({"name": name, "description": description, "parameter_definitions": definitions})
+    let fields =
+        vec![("name", name.into()), ("description", description.into()), ("parameter_definitions", definitions.into())];
+    object(fields).into()
 }

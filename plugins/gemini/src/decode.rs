@@ -60,12 +60,14 @@ struct Choice {
     words: Option<String>,
     /// Whether it stands for a prompt that was blocked.
     is_blocked: bool,
+    /// Whether it calls a function or shows anything.
+    has_more: bool,
     grounding: String,
     citations: Vec<String>,
 }
 
 weir_plugin::parkable!(struct Reader { choices, blocked, usage, has_told_usage });
-weir_plugin::parkable!(struct Choice { index, text, signature, reason, words, is_blocked, grounding, citations });
+weir_plugin::parkable!(struct Choice { index, text, signature, reason, words, is_blocked, has_more, grounding, citations });
 
 impl Reader {
     /// Reads on. An error inside is the failure that it tells of.
@@ -76,7 +78,10 @@ impl Reader {
             }
             self.take(&generated, sink);
         }
-        Ok(())
+        match self.choices.as_slice() {
+            [choice] if choice.is_malformed() => Err(choice.failure()),
+            _ => Ok(()),
+        }
     }
 
     fn take(&mut self, generated: &Generated, sink: Sink) {
@@ -131,6 +136,7 @@ impl Choice {
     fn part(&mut self, part: &Part, sink: Sink) {
         let signature = part.thought_signature.as_deref();
         let is_thought = part.thought == Some(true);
+        self.has_more |= part.function_call.is_some() || part.inline_data.is_some();
         if let Some((function, name)) = part.function_call.as_ref().and_then(|call| Some((call, call.name.as_deref()?)))
         {
             let arguments = function.args.map_or_else(|| "{}".to_owned(), |args| compact(args.get()));
@@ -158,6 +164,18 @@ impl Choice {
                 sink.text(text);
             }
         }
+    }
+
+    /// Whether the model tried to call a function, failed at it, and said nothing else.
+    fn is_malformed(&self) -> bool {
+        let is_empty = self.text.is_empty() && !self.has_more;
+        is_empty && self.reason.as_deref() == Some("MALFORMED_FUNCTION_CALL")
+    }
+
+    /// What becomes of that: nobody can do anything with an empty answer, and the next one is a good one as a rule.
+    fn failure(&self) -> Failure {
+        let words = self.words.as_deref().unwrap_or("The model tried to call a function, and failed at it.");
+        Failure { retryable: true, ..Failure::bad_answer(words) }.with_code("malformed_function_call")
     }
 
     /// Why it ended. Gemini has many reasons for answers that it withholds.

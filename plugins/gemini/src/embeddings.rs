@@ -13,9 +13,7 @@ const LIMITS: &str = "dimensions:outputDimensionality outputDimensionality autoT
 /// Translates a request.
 pub fn encode(settings: &Settings, call: &Call, document: &str) -> Result<UpstreamRequest, Failure> {
     let request: EmbeddingRequest = openai::parse(document)?;
-    let missing = || Failure::invalid_field("input", "There is nothing to embed.");
-    let tokens = || Failure::invalid_field("input", "This provider embeds texts, not token numbers.");
-    let texts = request.input.as_ref().ok_or_else(missing)?.texts().ok_or_else(tokens)?;
+    let texts = request.texts()?;
     let is_vertex = settings.is_vertex();
     let (method, list, own) = match is_vertex {
         true => ("predict", "instances", "taskType:task_type task_type title"),

@@ -5,9 +5,7 @@ mod messages;
 mod tools;
 
 use serde_json::{Map, Value, json};
-use weir_plugin::openai::{
-    self, EmbeddingInput, EmbeddingRequest, Tool, ToolChoice, asks_for_something, dropped_fields, take_fields,
-};
+use weir_plugin::openai::{self, EmbeddingRequest, Tool, ToolChoice, asks_for_something, dropped_fields, take_fields};
 use weir_plugin::{Call, Failure, ResponseMode, UpstreamRequest};
 
 use self::messages::Turn;
@@ -92,10 +90,7 @@ pub fn completion(call: &Call, document: &str) -> Result<UpstreamRequest, Failur
 /// Embeddings. Mistral answers in the canonical form, with numbers: base64 is for the host to make.
 pub fn embeddings(call: &Call, document: &str) -> Result<UpstreamRequest, Failure> {
     let request: EmbeddingRequest = openai::parse(document)?;
-    if request.input.as_ref().and_then(EmbeddingInput::texts).is_none() {
-        let message = "This provider takes 'input' as text or as a list of texts, not as the numbers of tokens.";
-        return Err(Failure::invalid_field("input", message));
-    }
+    request.texts()?;
     let (mut body, dropped) = request.fields(&[EMBEDDING_FIELDS]);
     body.insert("model".to_owned(), call.model.as_str().into());
     let request = UpstreamRequest::post_json("/embeddings", &body)?.with_client_headers(call);

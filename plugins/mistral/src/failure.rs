@@ -21,6 +21,9 @@ pub fn failure(status: u16, body: &str) -> Failure {
         _ => None,
     };
     failure.kind = kind.unwrap_or(failure.kind);
+    if failure.kind == FailureKind::NotFound && document["type"] == "invalid_model" {
+        return failure.with_code("model_not_found");
+    }
     failure
 }
 

@@ -30,7 +30,7 @@ pub fn completion(call: &Call, body: &str) -> Result<String, Failure> {
 /// An answer of embeddings.
 pub fn embeddings(call: &Call, body: &str) -> Result<String, Failure> {
     let line = line(body)?;
-    let Some(vectors) = line.embeddings else { return Err(unreadable()) };
+    let vectors = line.embeddings.or_else(|| Some(vec![line.embedding?])).ok_or_else(unreadable)?;
     let model = line.model.unwrap_or_else(|| call.model.as_str().into());
     openai::to_json(&EmbeddingList::new(model, vectors, line.prompt_eval_count.unwrap_or(0)))
 }

@@ -86,6 +86,8 @@ weir_plugin::document! {
         logprobs: Vec<Value>,
         /// Of embeddings: one for each text.
         embeddings: Vec<Vector>,
+        /// The only embedding, in the form before `/api/embed`, which some who speak the API still have.
+        embedding: Vector,
         /// Of a completion: all tokens so far. Long, and of no use to an OpenAI client.
         context: Box<RawValue>,
         /// What went wrong, in place of all others.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use weir_plugin::Failure;
 use weir_plugin::json::Json;
-use weir_plugin::openai::{ChatRequest, Content, Media, MediaSource, Message, Piece, Place, Text, to_json};
+use weir_plugin::openai::{ChatRequest, Content, Media, MediaSource, Message, Piece, Place, Text, is_web, to_json};
 
 use super::signature;
 use crate::family;
@@ -195,7 +195,7 @@ impl Conversation {
     /// Whether Gemini can be referred to an address. What only the host can fetch there, it has to fetch first.
     fn refer(&mut self, address: &str) -> bool {
         let is_googles = GOOGLES.split(' ').any(|start| address.starts_with(start));
-        let is_remote = address.starts_with("https://") || address.starts_with("http://");
+        let is_remote = is_web(address);
         if self.fetches && is_remote && !is_googles && !self.fetch.iter().any(|other| other == address) {
             self.fetch.push(address.to_owned());
         }

@@ -17,7 +17,11 @@ pub fn of(request: &ChatRequest, settings: &Settings, own: &mut Own) -> Result<J
     let (mut tools, mut functions) = (Json::default(), Json::default());
     for (index, tool) in request.tools().iter().enumerate() {
         match (tool.kind.as_deref(), &tool.function) {
-            (Some("function") | None, Some(function)) => declare(&mut functions, function, settings.schemas)?,
+            (Some("function") | None, Some(function)) => {
+                declare(&mut functions, function, settings.schemas)?;
+                let is_strict = function.strict == Some(true);
+                own.dropped.extend(is_strict.then(|| format!("tools[{index}].function.strict")));
+            }
             (Some("web_search" | "web_search_preview"), _) => own.searches = true,
             // Google's own, named by their type or, as in Gemini's form, by their only field.
             (None, None) if !tool.extra.is_empty() => drop(tools.raw(&to_json(&tool.extra)?)),

@@ -3,7 +3,7 @@
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use weir_plugin::Failure;
-use weir_plugin::openai::{Text, take_fields};
+use weir_plugin::openai::{Text, is_web, take_fields};
 
 use crate::settings::{PastThoughts, Settings};
 
@@ -138,7 +138,7 @@ fn file(file: &Value) -> Option<Value> {
     if data.starts_with("data:image/") {
         return Some(json!({ "type": "image_url", "image_url": data }));
     }
-    let is_address = ["data:", "http://", "https://"].iter().any(|scheme| data.starts_with(scheme));
+    let is_address = data.starts_with("data:") || is_web(data);
     let url = if is_address { data.to_owned() } else { format!("data:application/pdf;base64,{data}") };
     let mut document = json!({ "type": "document_url", "document_url": url });
     if let Some(name) = file["filename"].as_str() {

@@ -88,7 +88,10 @@ fn failure(status: u16, name: &str, document: &Value, body: &str) -> Failure {
         let (first, rest) = name.split_at_checked(1).unwrap_or((name, ""));
         first.to_ascii_uppercase() + rest
     });
-    failure
+    match special {
+        Some((FailureKind::RateLimited, _)) => failure.used_up(),
+        _ => failure,
+    }
 }
 
 fn message(document: &Value) -> Option<&str> {

@@ -3,17 +3,8 @@
 //! Anthropic's own shape is `{"type":"error","error":{"type","message"},"request_id"}`. Proxies in front of it and
 //! other upstreams of this dialect send strings, bare messages, HTML, or nothing.
 
-use crate::{Failure, FailureKind, ResponseHead};
+use crate::{Failure, FailureKind, ResponseHead, tells_of_context_length};
 use serde_json::Value;
-
-/// What the upstream says when the prompt does not fit, in any of its words.
-const CONTEXT_MARKERS: [&str; 5] = [
-    "prompt is too long",
-    "exceed context limit",
-    "exceed_context_size",
-    "maximum context length",
-    "available context size",
-];
 
 /// The failure that an answer with an error status tells of.
 pub fn of_status(head: &ResponseHead, body: &str) -> Failure {
@@ -100,7 +91,7 @@ impl Reported {
     fn into_failure(self, status: u16, wait: bool) -> Failure {
         let Self { message, kind, code, limit } = self;
         let words = [message.as_str(), kind.as_deref().unwrap_or_default()];
-        let too_long = CONTEXT_MARKERS.iter().any(|marker| words.iter().any(|word| word.contains(marker)));
+        let too_long = words.into_iter().any(tells_of_context_length);
         let failure_kind = match status {
             400 | 413 | 500 if too_long => FailureKind::ContextLengthExceeded,
             401 => FailureKind::Unauthorized,
@@ -108,26 +99,25 @@ impl Reported {
             403 => FailureKind::Forbidden,
             404 => FailureKind::NotFound,
             400..=499 => FailureKind::InvalidRequest,
+            501 => FailureKind::Unsupported,
             500..=599 => FailureKind::Unavailable,
             _ => FailureKind::BadAnswer,
         };
         // A spend limit does not go away by waiting a little, unless the upstream says for how long.
         let final_limit = limit.is_some() && !wait;
         let code = limit.or(code).or_else(|| match status {
-            402 => Some("insufficient_quota".to_owned()),
             404 if message.starts_with("model:") => Some("model_not_found".to_owned()),
             413 => Some("request_too_large".to_owned()),
             _ => None,
         });
         let mut failure = Failure { code, type_: kind, ..Failure::new(failure_kind, message) };
-        // Nobody gets credit by asking again, a server that lacks a feature goes on lacking it, and a conflict or a
-        // time-out passes.
-        failure.retryable = match status {
-            402 | 501 => false,
-            429 => !final_limit,
-            408 | 409 => true,
-            _ => failure.retryable,
-        };
+        // A conflict or a time-out passes. Nobody gets credit by asking again.
+        match status {
+            402 => return failure.used_up(),
+            408 | 409 => failure.retryable = true,
+            429 => failure.retryable = !final_limit,
+            _ => {}
+        }
         failure
     }
 }
@@ -165,13 +155,14 @@ mod tests {
             (422, "invalid_request_error", InvalidRequest, false),
             (429, "rate_limit_error", RateLimited, true),
             (500, "api_error", Unavailable, true),
-            (501, "not_supported_error", Unavailable, false),
+            (501, "not_supported_error", Unsupported, false),
             (504, "timeout_error", Unavailable, true),
             (529, "overloaded_error", Unavailable, true),
         ] {
             let failure = failed(status, &[], &anthropic(kind, "words of the upstream"));
             assert_eq!((failure.kind, failure.retryable), (expected, retryable), "{status}");
             assert_eq!(failure.message, "words of the upstream");
+            let kind = if status == 402 { "insufficient_quota" } else { kind };
             assert_eq!(failure.type_.as_deref(), Some(kind));
         }
     }

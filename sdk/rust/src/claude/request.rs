@@ -28,11 +28,12 @@ pub fn chat(settings: &Settings, call: &Call, document: &str) -> Result<Encoded,
         return Ok(Encoded::Fetch(remote));
     }
     let legacy = request.adopt_functions();
-    let dropped = parameters::check(settings, &request)?;
+    let mut dropped = parameters::check(settings, &request)?;
     let Conversation { system, turns, calls_without_thinking } = Conversation::of(&request, &mut Writer)?;
     let tools = Tools::of(&request)?;
     let may_think = !tools.forced && !calls_without_thinking;
     let thought = Thought::of(settings, &request, &call.model, may_think);
+    dropped.extend(parameters::lost(settings, &request, &thought));
     let betas = betas(settings, call, request.extra.get("anthropic_beta"));
 
     let mut json = Json::with_capacity(document.len() + 512);

@@ -38,7 +38,7 @@ pub fn expect(
         false if !tells(&["error", "detail", "message"]) => {
             Err(Failure::bad_answer(format!("The provider sent an answer without {field}.")))
         }
-        _ => Err(openai::failure(status, body)),
+        _ => Err(super::failure::failure(status, body)),
     }
 }
 
@@ -87,7 +87,7 @@ pub fn finish_reason(
 
 fn repair<'a>(call: &Call, position: usize, choice: &mut Choice<'a>) -> Result<(), Failure> {
     if let Some(error) = choice.extra.get("error").filter(|error| reports_error(Some(error))) {
-        return Err(openai::failure(200, &serde_json::json!({ "error": error }).to_string()));
+        return Err(super::failure::failure(200, &serde_json::json!({ "error": error }).to_string()));
     }
     choice.extra.shift_remove("delta");
     let message = choice.message.get_or_insert_default();

@@ -92,7 +92,7 @@ impl ChatStream {
     /// Repairs a chunk. `None` if it has nothing to say that the client should hear now.
     fn chunk(&mut self, event: &str, data: &str) -> Result<Option<String>, Failure> {
         if event == "error" {
-            return Err(openai::failure(self.status, data));
+            return Err(super::failure::failure(self.status, data));
         }
         let (document, is_whole) = chunk_of_answer(data);
         let mut room = String::new();
@@ -101,7 +101,7 @@ impl ChatStream {
         let is_foreign =
             chunk.choices.is_none() && ["detail", "message"].iter().any(|name| chunk.extra.contains_key(*name));
         if is_error || is_foreign {
-            return Err(openai::failure(self.status, data));
+            return Err(super::failure::failure(self.status, data));
         }
         // Padding that hides the lengths of tokens is of no use to anyone behind the gateway.
         for name in ["error", "obfuscation", "p"] {

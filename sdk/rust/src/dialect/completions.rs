@@ -38,7 +38,7 @@ impl CompletionStream {
 
     fn chunk(&mut self, event: &str, data: &str) -> Result<String, Failure> {
         if event == "error" {
-            return Err(openai::failure(self.status, data));
+            return Err(super::failure::failure(self.status, data));
         }
         let mut room = String::new();
         let mut chunk: Completion = straighten::read(data, &mut room)?;

@@ -41,12 +41,21 @@ impl Rules<'_> {
         Some(list)
     }
 
+    fn drops(&self, name: &str) -> bool {
+        self.drop.iter().any(|drop| drop == name)
+    }
+
     fn object(&self, json: &str, nested: &[&str]) -> Option<String> {
         let fields: Fields = serde_json::from_str(json).ok()?;
+        // Of a part that is a refusal nothing would be left. What it says is text to an upstream without refusals.
+        if fields.get("type") == Some(r#""refusal""#) && self.drops("refusal") {
+            let text = fields.get("refusal").filter(|text| text.starts_with('"')).unwrap_or(r#""""#);
+            return Some(format!(r#"{{"type":"text","text":{text}}}"#));
+        }
         let mut has_changed = false;
         let mut object = String::new();
         for (name, value) in fields.iter() {
-            if self.drop.iter().any(|drop| drop == name) {
+            if self.drops(name) {
                 has_changed = true;
                 continue;
             }
@@ -75,7 +84,7 @@ mod tests {
 
     #[test]
     fn foreign_fields_go_wherever_they_stand_and_everything_else_stays_as_it_was_written() {
-        let drop = ["cache_control", "thinking_blocks"].map(str::to_owned);
+        let drop = ["cache_control", "thinking_blocks", "refusal"].map(str::to_owned);
         let cases = [
             (r#"[{"role":"user","content":"cache_control"}]"#, None),
             (r#"[{"role":"developer","content":"x"}]"#, Some(r#"[{"role":"system","content":"x"}]"#)),
@@ -89,6 +98,14 @@ mod tests {
             ),
             (r#"[{"deep":[{"cache_control":1}]},7,"x"]"#, None),
             (r#"{"cache_control":1}"#, None),
+            (
+                r#"[{"role":"assistant","refusal":"no","content":[{"type":"refusal","refusal":"n\u006f"}]}]"#,
+                Some(r#"[{"role":"assistant","content":[{"type":"text","text":"n\u006f"}]}]"#),
+            ),
+            (
+                r#"[{"content":[{"type":"refusal","refusal":null}]}]"#,
+                Some(r#"[{"content":[{"type":"text","text":""}]}]"#),
+            ),
         ];
         for (messages, expected) in cases {
             let rules = Rules { drop: &drop, developer_role: false };

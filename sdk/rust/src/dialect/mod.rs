@@ -8,6 +8,7 @@ mod answer;
 mod chat_stream;
 mod completions;
 mod embeddings;
+mod failure;
 mod fields;
 mod identity;
 mod messages;
@@ -17,7 +18,7 @@ mod request;
 mod responses;
 mod straighten;
 
-use crate::{Call, Event, Failure, Operation, Position, Progress, RateLimit, ResponseHead, StreamDecoder, openai};
+use crate::{Call, Event, Failure, Operation, Position, Progress, RateLimit, ResponseHead, StreamDecoder};
 
 pub use embeddings::EmbeddingNumbers;
 pub use request::{CHANGES_SCHEMA, Changed, Changes, Settings, StreamUsage};
@@ -72,7 +73,7 @@ pub fn decode(call: &Call, numbers: EmbeddingNumbers, head: &ResponseHead, body:
     // Some upstreams keep the connection alive with blanks before the document.
     let body = body.trim_start_matches('\u{feff}').trim();
     if !(200..300).contains(&head.status) {
-        return Err(openai::failure(head.status, body));
+        return Err(failure::failure(head.status, body));
     }
     match call.operation {
         Operation::Chat => answer::answer(call, head.status, body),

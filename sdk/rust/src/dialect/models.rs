@@ -11,7 +11,7 @@ pub fn list(status: u16, body: &str) -> Result<String, Failure> {
         Value::Array(entries) => entries,
         Value::Object(mut fields) => match ["data", "models"].into_iter().find_map(|name| fields.shift_remove(name)) {
             Some(Value::Array(entries)) => entries,
-            _ => return Err(openai::failure(status, body)),
+            _ => return Err(super::failure::failure(status, body)),
         },
         _ => return Err(Failure::bad_answer("The provider sent something that is not a list of models.")),
     };

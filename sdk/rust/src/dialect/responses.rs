@@ -56,7 +56,7 @@ impl ResponseStream {
         let mut event: Map<String, Value> = serde_json::from_str(data).map_err(not_json)?;
         let kind = event.get("type").and_then(Value::as_str).unwrap_or(name).to_owned();
         if kind == "error" || (kind.is_empty() && event.contains_key("error")) {
-            return Err(openai::failure(self.status, data));
+            return Err(super::failure::failure(self.status, data));
         }
         if kind.is_empty() {
             return Ok(None);

@@ -2,11 +2,16 @@
 
 use serde_json::Value;
 
+use crate::failure::says;
 use crate::json;
-use crate::{Failure, FailureKind};
+use crate::{Failure, FailureKind, tells_of_context_length};
 
 /// The longest text that is taken from a body that is no JSON, in characters.
 const LONGEST_TEXT: usize = 1000;
+
+/// Codes and types that say that an account has no money or quota left.
+const USED_UP: [&str; 4] =
+    ["insufficient_quota", "insufficient_balance", "exceeded_current_quota", "billing_hard_limit"];
 
 /// What an upstream's error tells: its own words, and what they mean. `status` is that of the answer; a 2xx counts
 /// for nothing, and the error's own code decides.
@@ -57,21 +62,40 @@ impl<'a> Report<'a> {
         let words = format!("{} {}", self.code.as_deref().unwrap_or_default(), self.kind.unwrap_or_default());
         let words = words.to_ascii_lowercase();
         let message = self.message.unwrap_or_else(|| plain_text(status, ""));
-        let status = if status >= 400 { status } else { self.status.unwrap_or_else(|| status_of(&words)) };
+        let status = match self.status {
+            _ if status >= 400 => status,
+            Some(status) => status,
+            None if tells_of_context_length(&message) => 400,
+            None => status_of(&words),
+        };
         let mut failure = Failure::from_status(status, message);
         if let Some((kind, retryable)) = meaning(status, &words, &failure.message) {
             (failure.kind, failure.retryable) = (kind, retryable);
         }
-        // A code that only repeats the status would displace the one by which clients know the kind of failure.
-        // So would one that is said of every bad request.
-        let is_vague =
-            |code: &String| failure.kind == FailureKind::ContextLengthExceeded && code == "invalid_request_error";
-        failure.code = self.code.filter(|code| code.parse() != Ok(status) && !is_vague(code));
-        failure.type_ = self.kind.map(str::to_owned);
         failure.param = self.param.map(str::to_owned);
         failure.retry_after_ms = self.retry_after_ms;
+        if status == 402 || says(&words, &USED_UP) {
+            return failure.used_up();
+        }
+        // A code that only repeats the status would displace the one by which clients know the kind of failure.
+        failure.code = self.code.filter(|code| code.parse() != Ok(status));
+        failure.type_ = self.kind.map(str::to_owned);
+        failure.code = match failure.kind {
+            // The host's own code, which all clients know. Upstreams say as much of every bad request, or a number.
+            FailureKind::ContextLengthExceeded => None,
+            FailureKind::NotFound if lacks_model(&failure) => Some("model_not_found".to_owned()),
+            _ => failure.code,
+        };
         failure
     }
+}
+
+/// Whether what was not found is the model, and nothing but a number says so.
+fn lacks_model(failure: &Failure) -> bool {
+    let is_number = |code: &String| code.parse::<u16>().is_ok();
+    failure.code.as_ref().is_none_or(is_number)
+        && says(&failure.message, &["model"])
+        && says(&failure.message, &["not found", "not exist", "no such model"])
 }
 
 /// The upstream's text, wherever it stands.
@@ -103,10 +127,8 @@ fn problem(problem: &Value) -> Option<String> {
 fn meaning(status: u16, words: &str, message: &str) -> Option<(FailureKind, bool)> {
     let any = |known: &[&str]| known.iter().any(|known| words.contains(known));
     let refused = (400..500).contains(&status) && status != 429;
-    let key = ["incorrect api key", "invalid api key", "api key not valid"];
-    let speaks_of_key = || key.iter().any(|words| message.to_ascii_lowercase().contains(words));
+    let speaks_of_key = || says(message, &["incorrect api key", "invalid api key", "api key not valid"]);
     let kind = match status {
-        _ if any(&["insufficient_quota", "billing_hard_limit"]) => FailureKind::RateLimited,
         _ if refused
             && any(&["context_length", "exceed_context_size", "too_many_prompt_tokens", "too_many_tokens"]) =>
         {
@@ -257,13 +279,27 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_only_repeats_the_status_is_dropped() {
+    fn a_code_is_kept_unless_clients_know_a_better_one() {
         let cases = [
             (400, r#"{"error":{"code":400,"message":"m","type":"exceed_context_size_error"}}"#, None),
             (401, r#"{"error":{"code":"401","message":"m"}}"#, None),
             (404, r#"{"object":"error","message":"m","code":404}"#, None),
             (200, r#"{"error":{"code":429,"message":"m"}}"#, None),
-            (400, r#"{"error":{"code":"context_length_exceeded","message":"m"}}"#, Some("context_length_exceeded")),
+            (400, r#"{"error":{"code":"context_length_exceeded","message":"m"}}"#, None),
+            (400, r#"{"code":"3051","message":"too large for model with 8 maximum context length"}"#, None),
+            (404, r#"{"error":"model 'x' not found"}"#, Some("model_not_found")),
+            (404, r#"{"error":{"message":"The model `x` does not exist.","code":404}}"#, Some("model_not_found")),
+            (
+                404,
+                r#"{"error":{"message":"The model is gone","code":"DeploymentNotFound"}}"#,
+                Some("DeploymentNotFound"),
+            ),
+            (404, r#"{"detail":"Not Found"}"#, None),
+            (402, r#"{"error":{"message":"m","code":"invalid_request_error"}}"#, Some("insufficient_quota")),
+            (402, r#"{"error":{"message":"m","code":402}}"#, Some("insufficient_quota")),
+            (429, r#"{"error":{"message":"m","type":"insufficient_quota"}}"#, Some("insufficient_quota")),
+            (429, r#"{"error":{"message":"m","type":"exceeded_current_quota_error"}}"#, Some("insufficient_quota")),
+            (400, r#"{"error":{"message":"m","code":"billing_hard_limit_reached"}}"#, Some("insufficient_quota")),
             (400, r#"{"error":{"code":1214,"message":"m"}}"#, Some("1214")),
             (500, r#"{"error":{"code":429,"message":"m"}}"#, Some("429")),
             (400, r#"{"error":{"code":"invalid_request_error","message":"m"}}"#, Some("invalid_request_error")),
@@ -272,6 +308,12 @@ mod tests {
         for (status, body, code) in cases {
             assert_eq!(failure(status, body).code.as_deref(), code, "{status} {body}");
         }
+    }
+
+    #[test]
+    fn the_upstreams_words_decide_where_an_error_came_with_a_good_status() {
+        let failure = failure(200, r#"{"error":"prompt too long; exceeded max context length by 2 tokens"}"#);
+        assert_eq!(failure.kind, FailureKind::ContextLengthExceeded);
     }
 
     #[test]

@@ -33,12 +33,17 @@ impl FinishReason {
     /// good answer must not fail because its end has a new name.
     pub fn from_upstream(reason: &str) -> Self {
         match reason.to_ascii_lowercase().as_str() {
-            "length" | "max_tokens" | "model_length" | "model_context_window_exceeded" => Self::Length,
+            "length"
+            | "max_tokens"
+            | "model_length"
+            | "model_context_window_exceeded"
+            | "insufficient_system_resource" => Self::Length,
             "tool_calls" | "tool_use" | "tool_call" => Self::ToolCalls,
             "function_call" => Self::FunctionCall,
             "content_filter"
             | "content_filtered"
             | "refusal"
+            | "sensitive"
             | "guardrail_intervened"
             | "safety"
             | "recitation"
@@ -75,6 +80,8 @@ mod tests {
             ("", "stop"),
             ("MAX_TOKENS", "length"),
             ("model_length", "length"),
+            ("insufficient_system_resource", "length"),
+            ("sensitive", "content_filter"),
             ("TOOL_CALL", "tool_calls"),
             ("tool_use", "tool_calls"),
             ("function_call", "function_call"),

@@ -166,8 +166,10 @@ fn address(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value["url"].as_str())
 }
 
-fn is_web(address: &str) -> bool {
-    address.starts_with("https://") || address.starts_with("http://")
+/// Whether this is an address on the web, in whichever case its scheme is written.
+pub fn is_web(address: &str) -> bool {
+    let begins = |scheme: &str| address.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    begins("https://") || begins("http://")
 }
 
 #[cfg(test)]
@@ -180,6 +182,7 @@ mod tests {
         let cases = [
             (r#"{"image_url":{"url":"data:image/JPG;base64,aGk="}}"#, Base64("aGk="), Some("jpeg")),
             (r#"{"image_url":"https://a/b.PNG?c=d.gif"}"#, Web("https://a/b.PNG?c=d.gif"), Some("png")),
+            (r#"{"image_url":"HTTP://a/b"}"#, Web("HTTP://a/b"), None),
             (r#"{"image_url":"aGk="}"#, Elsewhere("aGk="), None),
             (r#"{"image_url":"s3://a/b.webp"}"#, Elsewhere("s3://a/b.webp"), Some("webp")),
             (r#"{"image_url":"data:image/svg+xml,a"}"#, Elsewhere("data:image/svg+xml,a"), None),

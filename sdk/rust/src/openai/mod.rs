@@ -62,7 +62,7 @@ pub use functions::{carry, is_legacy};
 pub use identity::{completion_id, now, plain_id, tool_call_id};
 pub use limits::ToolUse;
 pub use many::Many;
-pub use media::{Media, MediaSource, media_type_of};
+pub use media::{Media, MediaSource, is_web, media_type_of};
 pub use message::{Content, CustomCall, FileData, FunctionCall, Image, ImageUrl, InputAudio, Message, Part, ToolCall};
 pub use odd::{odd_answer, odd_event};
 pub use parse::parse;

@@ -21,6 +21,11 @@ impl Temperature {
             Self::Forward => temperature,
         }
     }
+
+    /// Whether this temperature is cut to the end of the shorter scale, of which a client has to be told.
+    pub fn cuts(self, temperature: f64) -> bool {
+        self == Self::Clamp && temperature > 1.0
+    }
 }
 
 #[cfg(test)]
@@ -35,6 +40,8 @@ mod tests {
             (Temperature::Forward, [0.5, 1.0, 2.0]),
         ] {
             assert_eq!([0.5, 1.0, 2.0].map(|temperature| policy.scaled(temperature)), expected, "{policy:?}");
+            let cut = [0.5, 1.0, 2.0].map(|temperature| policy.cuts(temperature));
+            assert_eq!(cut, [false, false, policy == Temperature::Clamp], "{policy:?}");
         }
     }
 }

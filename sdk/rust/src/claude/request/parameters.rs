@@ -2,7 +2,7 @@
 
 use crate::Failure;
 
-use crate::openai::{ChatRequest, JSON_INSTRUCTION, WantedJson};
+use crate::openai::{ChatRequest, JSON_INSTRUCTION, WantedJson, asks_for_something};
 use serde_json::{Value, json};
 
 use crate::claude::{ClaudeThinking, Effort, JsonObject, Reasoning, Settings, Unknown};
@@ -41,12 +41,31 @@ pub fn check(settings: &Settings, request: &ChatRequest) -> Result<Vec<String>, 
     let typed = [
         ("seed", request.seed.is_some()),
         ("logprobs", request.logprobs == Some(true)),
-        ("top_logprobs", request.top_logprobs.is_some()),
+        ("top_logprobs", request.top_logprobs.is_some_and(|count| count > 0)),
         ("presence_penalty", request.presence_penalty.is_some_and(|penalty| penalty != 0.0)),
         ("frequency_penalty", request.frequency_penalty.is_some_and(|penalty| penalty != 0.0)),
     ];
-    let untyped = UNSUPPORTED.map(|name| (name, request.extra.get(name).is_some_and(|value| !value.is_null())));
-    Ok(typed.into_iter().chain(untyped).filter(|(_, asked)| *asked).map(|(name, _)| name.to_owned()).collect())
+    let drops_others = settings.unknown_parameters == Unknown::Drop;
+    let is_left_out = |name: &str| UNSUPPORTED.contains(&name) || drops_others && !SILENT.contains(&name);
+    let untyped = request.extra.iter().filter(|(name, value)| is_left_out(name) && asks_for_something(name, value));
+    let typed = typed.into_iter().filter(|(_, asked)| *asked).map(|(name, _)| name);
+    Ok(typed.chain(untyped.map(|(name, _)| name.as_str())).map(str::to_owned).collect())
+}
+
+/// Names what is lost to thinking or for want of it, to a scale that ends at 1, and to white space and tiers that
+/// Anthropic does not have.
+pub fn lost(settings: &Settings, request: &ChatRequest, thought: &Thought) -> Vec<String> {
+    let is_fixed = |wish: Option<f64>| thought.derived && wish.is_some_and(|wish| wish < 1.0);
+    let is_cut = request.temperature.is_some_and(|temperature| settings.temperature.cuts(temperature));
+    let lost = [
+        ("temperature", is_cut || is_fixed(request.temperature)),
+        ("top_p", is_fixed(request.top_p)),
+        ("top_k", thought.derived && request.top_k.is_some()),
+        ("stop", request.stop.iter().flat_map(|stop| stop.texts()).any(|text| text.trim().is_empty())),
+        ("service_tier", request.service_tier.is_some() && service_tier(request).is_none()),
+        ("reasoning_effort", thought.loses_effort),
+    ];
+    lost.into_iter().filter(|(_, is_lost)| *is_lost).map(|(name, _)| name.to_owned()).collect()
 }
 
 fn response_format<'r>(request: &'r ChatRequest) -> Option<&'r str> {
@@ -152,6 +171,8 @@ pub struct Thought {
     thinking: Option<String>,
     /// Whether the model thinks because of `reasoning_effort`, and not by the client's own `thinking`.
     derived: bool,
+    /// Whether `reasoning_effort` asks for what the model, its settings or the rest of the request do not allow.
+    loses_effort: bool,
 }
 
 impl Thought {
@@ -160,8 +181,9 @@ impl Thought {
         let limit = request.token_limit();
         let thinking = request.extra.get("thinking").filter(|thinking| !thinking.is_null()).map(Value::to_string);
         let max_tokens = limit.unwrap_or(settings.default_max_tokens);
-        let mut thought = Self { max_tokens, effort: None, thinking, derived: false };
-        let Some(effort) = request.reasoning_effort.as_deref().and_then(Effort::parse) else { return thought };
+        let mut thought = Self { max_tokens, effort: None, thinking, derived: false, loses_effort: false };
+        let Some(effort) = request.reasoning_effort.as_deref() else { return thought };
+        let Some(effort) = Effort::parse(effort) else { return Self { loses_effort: true, ..thought } };
         let form = match (settings.reasoning, ClaudeThinking::of(model)) {
             // Models of other makers think by budget, if at all.
             (Reasoning::Auto, _) if !model.contains("claude") => Reasoning::Budget,
@@ -182,6 +204,7 @@ impl Thought {
         // A budget counts against `max_tokens`: without a limit of the client's, the default is for the answer alone.
         thought.max_tokens += asked.budget.filter(|_| limit.is_none()).unwrap_or(0);
         thought.effort = asked.effort;
+        thought.loses_effort = !off && !explicit && asked.effort.is_none() && asked.thinking.is_none();
         thought.derived = asked.thinking.is_some() && !off;
         thought.thinking = asked.thinking.map(|thinking| thinking.to_string()).or(thought.thinking);
         thought

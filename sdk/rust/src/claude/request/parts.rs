@@ -1,7 +1,7 @@
 //! The parts of a message: text, images, files. Parts in Anthropic's own form pass as they are.
 
 use crate::Failure;
-use crate::openai::{DataUri, FileData, Part, Place};
+use crate::openai::{DataUri, FileData, Part, Place, is_web};
 use serde_json::Value;
 
 use crate::json::Json;
@@ -36,11 +36,7 @@ pub fn remote<'p>(part: &'p Part) -> Option<&'p str> {
         "file" => file_data(part.file.as_ref()?)?,
         _ => return None,
     };
-    is_remote(address).then_some(address)
-}
-
-fn is_remote(address: &str) -> bool {
-    address.starts_with("https://") || address.starts_with("http://")
+    is_web(address).then_some(address)
 }
 
 /// Writes a block of text, unless there is nothing in it: Anthropic refuses blank ones.
@@ -70,7 +66,7 @@ fn source(json: &mut Json, url: &str, place: impl Fn() -> String) -> Result<(), 
     if let Some(DataUri { media_type, base64: true, data }) = DataUri::parse(url) {
         json.open('{').key("type").body("base64").key("media_type").string(media_type);
         json.key("data").string(data).close('}');
-    } else if is_remote(url) {
+    } else if is_web(url) {
         json.open('{').key("type").body("url").key("url").string(url).close('}');
     } else {
         let message = "This has to be an http(s) URL or a data URL in base64.";
