@@ -245,7 +245,7 @@ async fn oddities_of_the_openai_dialect_are_put_right() {
     };
     let start = format!(
         "data: {}\n\n",
-        json!({ "id": "", "object": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": [] })
+        json!({ "id": "", "object": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": [{ "prompt_index": 7 }] })
     );
     let plain = Dialect::OpenAi.text_stream(&["some", " words"]).concat();
     let numbered = {
@@ -278,6 +278,8 @@ async fn oddities_of_the_openai_dialect_are_put_right() {
         transcript.assert_complete();
         assert_eq!(transcript.content(), "some words", "{name}");
         assert_eq!(transcript.finish_reasons(), ["stop"], "{name}");
+        // What came without choices arrives with the next chunk that has some.
+        assert_eq!(transcript.text().contains(r#""prompt_index":7"#), text.contains(r#""prompt_index":7"#), "{name}");
     }
 }
 
