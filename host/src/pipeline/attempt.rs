@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::header::{self, HeaderName};
+use hyper::header::HeaderName;
 use hyper::{HeaderMap, Method, StatusCode};
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ use super::retry::Step;
 use super::snapshot::Snapshot;
 use super::stream::Relay;
 use super::work::{self, Work};
-use super::{dropped, embeddings, failure, media};
+use super::{dropped, embeddings, failure, form, media};
 use crate::chat::answer::{self, Departure};
 use crate::chat::request::{Edit, edit};
 use crate::chat::scan;
@@ -40,6 +40,14 @@ const PROCESSING_TIME: HeaderName = HeaderName::from_static("openai-processing-m
 pub(super) enum Attempt {
     Whole { body: Bytes, usage: Option<Usage>, headers: HeaderMap },
     Stream { relay: Box<Relay>, headers: HeaderMap },
+}
+
+/// What an answer in one piece gave where a stream was asked for.
+enum Piece {
+    /// The events of a stream, one a line, which stand to be read.
+    Lines,
+    /// A whole answer that conforms.
+    Answer(String),
 }
 
 /// When something has to be done, and how long that was from when it began.
@@ -212,17 +220,25 @@ impl Exchange<'_> {
     }
 
     async fn stream(&mut self, mut incoming: Incoming, headers: HeaderMap) -> Result<Attempt, Error> {
-        // Boxed, like what follows from it: both are rare.
-        if !is_stream(&incoming.headers, self.upstream.framing) && !Box::pin(self.is_mislabelled(&mut incoming)).await?
-        {
-            return Err(Box::pin(self.not_a_stream(incoming)).await);
-        }
-        let head = head(incoming.status, &incoming.headers);
-        let framing = match self.upstream.framing {
+        let mut framing = match self.upstream.framing {
             plugin::Framing::Sse => Framing::Sse,
             plugin::Framing::Ndjson => Framing::Ndjson,
             plugin::Framing::AwsEventStream => Framing::AwsEventStream,
         };
+        // Boxed, like what follows from it: both are rare.
+        if !form::is_stream(&incoming.headers, self.upstream.framing)
+            && !Box::pin(self.is_mislabelled(&mut incoming)).await?
+        {
+            match Box::pin(self.in_one_piece(&mut incoming)).await? {
+                Piece::Lines => framing = Framing::Ndjson,
+                Piece::Answer(document) => {
+                    // All that the answer says goes into one chunk, which the grammar makes conform.
+                    let relay = Box::pin(Relay::local(vec![document], self.work)).await?;
+                    return Ok(Attempt::Stream { relay: Box::new(relay), headers });
+                }
+            }
+        }
+        let head = head(incoming.status, &incoming.headers);
         let events = incoming.events(framing, self.provider.limits().event_bytes)?;
         let relay = Relay::open(self.provider, self.timeouts, self.work, self.upstream, head, events).await;
         let relay = relay.map_err(unseen)?;
@@ -238,17 +254,22 @@ impl Exchange<'_> {
         Ok(matches!(first, Some(b':' | b'a'..=b'z')))
     }
 
-    /// An answer in one piece to a request for a stream: nearly always an error with status 200, or a page of HTML.
-    async fn not_a_stream(&self, incoming: Incoming) -> Error {
+    /// Reads an answer in one piece to a request for a stream. Often it is an error with status 200, or a page of HTML;
+    /// but some upstreams give their events as a list, and some do not stream at all.
+    async fn in_one_piece(&self, incoming: &mut Incoming) -> Result<Piece, Error> {
         let (status, head) = (incoming.status, head(incoming.status, &incoming.headers));
-        let body = match incoming.whole(LARGEST_ERROR_BODY, self.timeouts.idle).await {
-            Ok(body) => body,
-            Err(error) => return error,
-        };
-        match self.decode(&head, &body).await {
-            Err(error) => failure::of_answer(self.provider, error, &head_status(status)),
-            Ok(_) => Error::new(Cause::BadAnswer, "The upstream answered in one piece where a stream was asked for."),
+        let body = incoming.read(self.provider.limits().answer_bytes, self.timeouts.idle).await.map_err(unseen)?;
+        if let Some(lines) = form::lines_of_list(&body) {
+            incoming.put_back(lines);
+            return Ok(Piece::Lines);
         }
+        let document = self.decode(&head, &body).await;
+        let document = document.map_err(|error| failure::of_answer(self.provider, error, &head_status(status)))?;
+        if !matches!(self.work.call.operation, Operation::Chat | Operation::Completions) {
+            let message = "The upstream answered in one piece where a stream was asked for.";
+            return Err(Error::new(Cause::BadAnswer, message));
+        }
+        conforming(document, Some(status), &self.work.call).map(|(document, _)| Piece::Answer(document))
     }
 
     async fn decode(&self, head: &ResponseHead, body: &[u8]) -> Result<String, plugin::CallError> {
@@ -267,20 +288,23 @@ fn admit(operation: Operation, document: &[u8]) -> Result<Option<Usage>, Departu
     }
 }
 
-/// A plugin's document as the client gets it: made to conform where it does not.
 fn whole(document: String, status: Option<StatusCode>, call: &Call, headers: HeaderMap) -> Result<Attempt, Error> {
-    let (document, usage) = match admit(call.operation, document.as_bytes()) {
-        Ok(usage) => (document, usage),
-        Err(Departure::Failed(error)) => return Err(error),
+    let (document, usage) = conforming(document, status, call)?;
+    Ok(Attempt::Whole { body: document.into(), usage, headers })
+}
+
+/// A plugin's document as the client gets it, made to conform where it does not; and what it cost.
+fn conforming(document: String, status: Option<StatusCode>, call: &Call) -> Result<(String, Option<Usage>), Error> {
+    match admit(call.operation, document.as_bytes()) {
+        Ok(usage) => Ok((document, usage)),
         Err(Departure::Departs(reason)) if call.operation == Operation::Chat => {
             tracing::debug!(status = status.map(|status| status.as_u16()), "an answer is repaired: {reason}");
             let document = answer::repair(&document, &call.model)?;
             let usage = admit(call.operation, document.as_bytes()).map_err(no_answer)?;
-            (document, usage)
+            Ok((document, usage))
         }
-        Err(departure) => return Err(no_answer(departure)),
-    };
-    Ok(Attempt::Whole { body: document.into(), usage, headers })
+        Err(departure) => Err(no_answer(departure)),
+    }
 }
 
 fn no_answer(departure: Departure) -> Error {
@@ -345,17 +369,6 @@ fn unseen(error: Error) -> Error {
 /// A good status that came with a bad body tells the client nothing.
 fn head_status(status: StatusCode) -> Option<StatusCode> {
     (!status.is_success()).then_some(status)
-}
-
-/// Whether the answer may be a stream. Some upstreams label theirs `text/plain`, or not at all; a binary one has to say
-/// that it is.
-fn is_stream(headers: &HeaderMap, framing: plugin::Framing) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    if framing == plugin::Framing::AwsEventStream {
-        return kind.as_deref() == Some("application/vnd.amazon.eventstream");
-    }
-    !matches!(kind.as_deref(), Some("application/json" | "application/problem+json" | "text/html" | "application/xml"))
 }
 
 /// The upstream's headers that clients look for: its rate limits under the names of the OpenAI API, and the time it

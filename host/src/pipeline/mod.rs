@@ -12,6 +12,7 @@ mod dropped;
 mod embeddings;
 mod endpoints;
 mod failure;
+mod form;
 mod media;
 mod members;
 mod models;
