@@ -5,6 +5,10 @@
 //! tools, MCP servers, containers, uploaded files) or, where it is no more than a hint, left out. An upstream that
 //! speaks this dialect by itself is not for here: see [`super::native`].
 //!
+//! What an upstream needs back in a later turn and the dialect has no place for (the encrypted reasoning of some, the
+//! signatures of texts and calls of others) travels in a block of redacted thinking at the end of the message
+//! ([`super::carried`]): clients send those back unread.
+//!
 //! - `request`: the fields of a request, its `conversation` with its `parts`, and its `tools`.
 //! - `answer` and `stream`: the way back, whole and in events, out of the `canonical` form and in terms of `reply`.
 //! - `failure`: errors in the dialect's shape. `count`: how many tokens a request has, as an estimate.
@@ -24,12 +28,13 @@ mod stream;
 mod tools;
 
 use bytes::{Bytes, BytesMut};
+use serde_json::Value;
 
 pub use self::count::count_tokens;
 pub use self::failure::error;
 use self::reply::Asked;
 use self::stream::Stream;
-use super::{Dialect, Translated};
+use super::{Dialect, Translated, carried};
 use crate::error::Error;
 
 /// Translates the body of `POST /v1/messages`. `id` is that of the request: the answer's is made of it, and an error
@@ -42,6 +47,25 @@ pub fn request(body: &[u8], id: &str) -> Result<Translated, Error> {
     let (document, stop_sequences) = request::translate(body)?;
     let asked = Asked { request: id.to_owned(), stop_sequences };
     Ok(Translated { document, back: Box::new(Messages { stream: Stream::default(), asked }) })
+}
+
+/// What an upstream that speaks Messages by itself gets in place of this body. `None`: the body as it is.
+pub fn for_native(body: &[u8]) -> Option<String> {
+    if !carried::may_be_in(body) {
+        return None;
+    }
+    let mut request: serde_json::Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let messages = request.get_mut("messages")?.as_array_mut()?;
+    messages.retain_mut(|message| match message.get_mut("content").and_then(Value::as_array_mut) {
+        Some(blocks) => {
+            let before = blocks.len();
+            blocks.retain(|block| !carried::is_ours(&block["data"]));
+            // A turn that held nothing else is none.
+            blocks.len() == before || !blocks.is_empty()
+        }
+        None => true,
+    });
+    serde_json::to_string(&request).ok()
 }
 
 /// The way back of one request.

@@ -3,6 +3,7 @@
 //!
 //! Where an upstream speaks such a dialect by itself, nothing is translated: see [`native`].
 
+mod carried;
 pub mod completions;
 pub mod messages;
 pub mod native;

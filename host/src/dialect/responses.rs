@@ -9,10 +9,9 @@
 //! In: `request` has the fields, `tools` the tools, `input` the items, which become messages, `parts` their content.
 //! Out: `output` sorts what chunks say into items (`item`) and tells of them in events (`event`); `response` is the
 //! object around them. A whole answer is one chunk that nobody watches. What an upstream needs back in a later turn
-//! travels in the `encrypted_content` of reasoning items (`carried`), asked for or not: clients that send their items
+//! travels in the `encrypted_content` of reasoning items ([`super::carried`]), asked for or not: clients that send their items
 //! back lose nothing.
 
-mod carried;
 mod event;
 mod input;
 mod item;
@@ -27,7 +26,7 @@ mod tools;
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value};
 
-use super::{Dialect, Translated};
+use super::{Dialect, Translated, carried};
 use crate::error::{Cause, Error};
 use event::Events;
 use output::Output;
@@ -50,7 +49,13 @@ pub fn request(body: &[u8], id: &str) -> Result<Translated, Error> {
 
 /// What an upstream that speaks Responses by itself gets in place of this body. `None`: the body as it is.
 pub fn for_native(body: &[u8]) -> Option<String> {
-    carried::without_ours(body)
+    if !carried::may_be_in(body) {
+        return None;
+    }
+    let mut request: Object = serde_json::from_slice(body).ok()?;
+    let items = request.get_mut("input")?.as_array_mut()?;
+    items.retain(|item| !carried::is_ours(&item["encrypted_content"]));
+    serde_json::to_string(&request).ok()
 }
 
 /// Tells one client of the Responses API what became of its request.

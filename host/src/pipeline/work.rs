@@ -61,10 +61,13 @@ impl Work {
 
     /// Asks in the client's own dialect.
     fn native(request: &Request<'_>, target: &Target) -> Result<Self, Error> {
-        if request.operation == Operation::Responses
-            && let Some(document) = dialect::responses::for_native(&request.body)
-        {
-            let peek = Peek::other(document.as_bytes(), Some(&request.peek.model), "input")?;
+        let changed = match request.operation {
+            Operation::Responses => dialect::responses::for_native(&request.body),
+            Operation::Messages | Operation::CountTokens => dialect::messages::for_native(&request.body),
+            _ => None,
+        };
+        if let Some(document) = changed {
+            let peek = Peek::other(document.as_bytes(), Some(&request.peek.model), "")?;
             return Self::of(request, target, request.operation, document.into(), peek);
         }
         Self::of(request, target, request.operation, request.body.clone(), request.peek.clone())

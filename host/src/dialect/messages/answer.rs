@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::canonical::{Call, Said, bad_answer, body, parse, text};
 use super::reply::{Asked, Block, Ending, Input, Message, Usage};
+use crate::dialect::carried::Carried;
 use crate::error::Error;
 
 /// Translates an answer.
@@ -22,6 +23,7 @@ pub(super) fn translate(document: &[u8], asked: &Asked) -> Result<Bytes, Error> 
     content.extend(calls);
 
     let called = content.len() > before;
+    content.extend(carried(said));
     let refusal = text(said.refusal).map(Cow::into_owned);
     let ending = Ending::of(choice, called, refusal, asked);
     let usage = answer.usage().map(Usage::from).unwrap_or_default().with_service_tier(body(answer.service_tier));
@@ -54,6 +56,16 @@ fn spoken<'a>(said: &Said<'a>) -> impl Iterator<Item = Block<'a>> {
     let content = text(said.content).map(|text| Block::Text { text, citations: said.citations(), extra_content });
     let refusal = text(said.refusal).map(|text| Block::Text { text, citations: Vec::new(), extra_content: None });
     content.into_iter().chain(refusal)
+}
+
+/// What the upstream wants back. At the end: clients that know nothing of thinking look at the first block.
+fn carried<'a>(said: &Said<'a>) -> Option<Block<'a>> {
+    let mut carried = Carried::default();
+    said.carry(&mut carried);
+    for call in said.tool_calls.iter().flatten() {
+        call.carry(&text(call.id).unwrap_or_default(), &mut carried);
+    }
+    Some(Block::RedactedThinking { data: carried.seal()?.into() })
 }
 
 fn call<'a>(call: &Call<'a>) -> Option<Block<'a>> {

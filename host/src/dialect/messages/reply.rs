@@ -78,8 +78,7 @@ pub(super) enum Block<'a> {
         id: Cow<'a, str>,
         name: Cow<'a, str>,
         input: Input,
-        /// The signature that some upstreams put on a call, and want back with it. A client that keeps what it does
-        /// not know brings it; from another, the turn goes on without.
+        /// The signature that some upstreams put on a call, and want back with it.
         #[serde(skip_serializing_if = "Option::is_none")]
         extra_content: Option<&'a RawValue>,
     },

@@ -6,11 +6,11 @@
 
 use serde_json::{Value, json};
 
-use super::carried::Carried;
 use super::event::{Events, Field, Place};
 use super::item::{Call, Kind, Message, Reasoning, Status};
 use super::response::{self, Echo, Identity, Outcome, Response};
 use super::{Object, nonempty, take_list, take_text};
+use crate::dialect::carried::Carried;
 use crate::error::Error;
 
 /// The answer as far as it has come.
@@ -87,7 +87,9 @@ impl Output {
             self.think(text, events);
         }
         // All that the next reasoning item has to bring back, before something else completes it.
-        self.carried.add(&mut delta);
+        self.carried.add_thinking(take_list(&mut delta, "thinking_blocks"));
+        self.carried.add_details(take_list(&mut delta, "reasoning_details"));
+        self.carried.add_content(delta.remove("extra_content").unwrap_or_default());
         for call in calls.iter_mut().filter_map(Value::as_object_mut) {
             self.carry(call);
         }
@@ -145,7 +147,7 @@ impl Output {
     fn carry(&mut self, call: &mut Object) {
         let known = call.get("index").and_then(Value::as_u64).and_then(|index| self.open_call(index));
         let id = known.map(|call| call.id().to_owned()).or_else(|| nonempty(call.get("id")).map(str::to_owned));
-        self.carried.add_call(&id.unwrap_or_default(), call);
+        self.carried.add_call(&id.unwrap_or_default(), call.remove("extra_content").unwrap_or_default());
     }
 
     fn open_call(&mut self, index: u64) -> Option<&mut Call> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::dialect;
+use super::{carried, dialect};
 
 /// The message that an answer with this choice becomes.
 fn message(choice: &Value, usage: &Value, stop_sequences: &[&str]) -> Value {
@@ -82,6 +82,10 @@ fn blocks_come_in_the_order_of_thinking_text_and_calls() {
     call_signed[0]["extra_content"] = signature.clone();
     let mut used_signed = used(json!({}));
     used_signed["extra_content"] = signature.clone();
+    let details = json!([
+        { "type": "reasoning.text", "text": "Hm.", "signature": "s", "index": 0 },
+        { "type": "reasoning.encrypted", "data": "b3Bh", "id": "r", "index": 1 },
+    ]);
     let citation = json!({ "type": "web_search_result_location", "cited_text": "", "encrypted_index": "",
         "title": null, "url": "https://e.example" });
     let location = json!({ "type": "char_location", "cited_text": "c", "document_index": 0, "document_title": null,
@@ -100,10 +104,20 @@ fn blocks_come_in_the_order_of_thinking_text_and_calls() {
         // What is no object is kept, but not as if it were one.
         (json!({ "tool_calls": call("{\"b\":") }), json!([used(json!({ "INVALID_JSON": "{\"b\":" }))])),
         (json!({ "tool_calls": call("[1]") }), json!([used(json!({ "INVALID_JSON": "[1]" }))])),
-        (json!({ "tool_calls": call_signed }), json!([used_signed])),
+        (
+            json!({ "tool_calls": call_signed }),
+            json!([used_signed, carried(&json!({ "tool_calls": { "t": signature } }))]),
+        ),
         (
             json!({ "content": "a", "extra_content": signature }),
-            json!([{ "type": "text", "text": "a", "extra_content": signature }]),
+            json!([
+                { "type": "text", "text": "a", "extra_content": signature },
+                carried(&json!({ "extra_content": signature })),
+            ]),
+        ),
+        (
+            json!({ "content": "a", "reasoning_content": "Hm.", "reasoning_details": details }),
+            json!([thinking("Hm.", ""), text("a"), carried(&json!({ "reasoning_details": details }))]),
         ),
         (
             json!({ "content": "a",
