@@ -14,7 +14,7 @@ const REQUEST_HEADERS: &str = "authorization, content-type, x-api-key, x-request
      x-stainless-helper-method";
 
 /// Headers that pages may read.
-const EXPOSED: &str = "x-request-id, retry-after, retry-after-ms, x-should-retry, x-weir-target";
+const EXPOSED: &str = "x-request-id, x-upstream-request-id, retry-after, retry-after-ms, x-should-retry, x-weir-target";
 
 /// The value of `access-control-allow-origin` for this request, if its origin is allowed.
 pub(super) fn allowed<B>(request: &Request<B>, cors: &Cors) -> Option<HeaderValue> {

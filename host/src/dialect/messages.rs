@@ -31,7 +31,7 @@ use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 
 pub use self::count::count_tokens;
-pub use self::failure::error;
+pub use self::failure::{OVERLOADED, error, is_rate_limit};
 use self::reply::Asked;
 use self::stream::Stream;
 use super::{Dialect, Translated, carried};
@@ -88,7 +88,7 @@ impl Dialect for Messages {
     }
 
     fn fail(&mut self, error: &Error, out: &mut BytesMut) {
-        let body = failure::body(error, Some(&self.asked.request));
+        let body = failure::error(error, &self.asked.request);
         stream::event(out, "error", format_args!("{body}"));
     }
 

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use hyper::StatusCode;
+use hyper::header::HeaderName;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -69,6 +71,16 @@ struct Choice<'a> {
 }
 
 impl Native {
+    /// Whether clients of this dialect know a header of the upstream's by this name, besides those that all know.
+    pub fn has_header(self, name: &HeaderName) -> bool {
+        matches!(self, Self::Messages | Self::CountTokens) && super::messages::is_rate_limit(name)
+    }
+
+    /// Whether this status of an upstream that cannot answer at present has a meaning of its own in this dialect.
+    pub fn has_status(self, status: StatusCode) -> bool {
+        matches!(self, Self::Messages | Self::CountTokens) && status.as_u16() == super::messages::OVERLOADED
+    }
+
     /// Judges a whole answer, and says what it cost if it tells.
     ///
     /// # Errors
@@ -94,6 +106,9 @@ impl Native {
     }
 }
 
+/// Why a chunk of Completions departs that tells of the usage in passing.
+const UNASKED_USAGE: &str = "usage beside choices, which the client did not ask for";
+
 /// The state of a stream that is relayed.
 #[derive(Debug)]
 pub struct Sequence {
@@ -105,9 +120,6 @@ pub struct Sequence {
     choices: Vec<(u32, bool)>,
     usage: Option<Usage>,
 }
-
-/// Why a chunk of Completions departs that tells of the usage in passing.
-const UNASKED_USAGE: &str = "usage beside choices, which the client did not ask for";
 
 impl Sequence {
     /// The state before the first event. `include_usage`: whether a client of Completions asked for its usage chunk.
@@ -143,7 +155,19 @@ impl Sequence {
         self.complete = !self.choices.is_empty() && self.choices.iter().all(|(_, ended)| *ended);
         let usage = glance.usage.and_then(|usage| Usage::parse(usage.get()));
         self.usage = usage.or(self.usage);
+        if usage.is_some() && !choices.is_empty() && !self.include_usage {
+            return Verdict::Departs(UNASKED_USAGE);
+        }
         if choices.is_empty() && !(self.include_usage && usage.is_some()) { Verdict::Drop } else { Verdict::Relay }
+    }
+
+    /// What to send in place of an event that departs for this reason: a chunk of Completions without the usage that
+    /// nobody asked for. `None` if nothing can be sent.
+    pub fn repair(&mut self, event: &str, reason: &str) -> Option<String> {
+        let mut chunk: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(event).ok().filter(|_| reason == UNASKED_USAGE)?;
+        chunk.remove("usage");
+        serde_json::to_string(&chunk).ok()
     }
 
     fn response(&mut self, glance: &Glance<'_>, text: &str) -> Verdict {
@@ -155,21 +179,9 @@ impl Sequence {
                 self.complete = true;
                 self.usage = glance.response.as_ref().and_then(|response| tokens(response.usage?.get()));
                 Verdict::Relay
-        if usage.is_some() && !choices.is_empty() && !self.include_usage {
-            return Verdict::Departs(UNASKED_USAGE);
-        }
             }
             Some(_) => Verdict::Relay,
         }
-    /// What to send in place of an event that departs for this reason: a chunk of Completions without the usage that
-    /// nobody asked for. `None` if nothing can be sent.
-    pub fn repair(&mut self, event: &str, reason: &str) -> Option<String> {
-        let mut chunk: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(event).ok().filter(|_| reason == UNASKED_USAGE)?;
-        chunk.remove("usage");
-        serde_json::to_string(&chunk).ok()
-    }
-
     }
 
     fn message(&mut self, glance: &Glance<'_>, text: &str) -> Verdict {
@@ -282,13 +294,15 @@ fn flat_error(event: &str) -> Error {
 /// Relays events under their names, as clients of Responses and Messages expect them.
 pub struct Named {
     native: Native,
+    /// The id of the request.
+    request: String,
     last_number: Option<u64>,
 }
 
 impl Named {
-    /// For one stream of this dialect.
-    pub fn new(native: Native) -> Self {
-        Self { native, last_number: None }
+    /// For one stream of this dialect, in answer to the request of this id.
+    pub fn new(native: Native, request: &str) -> Self {
+        Self { native, request: request.to_owned(), last_number: None }
     }
 }
 
@@ -309,7 +323,7 @@ impl Dialect for Named {
 
     fn fail(&mut self, error: &Error, out: &mut BytesMut) {
         let event = match self.native {
-            Native::Messages => super::messages::error(error),
+            Native::Messages => super::messages::error(error, &self.request),
             _ => json!({
                 "type": "error", "code": error.code, "message": error.message, "param": error.param,
                 "sequence_number": self.last_number.map_or(0, |number| number.saturating_add(1)),

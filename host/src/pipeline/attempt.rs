@@ -15,7 +15,7 @@ use super::retry::Step;
 use super::snapshot::Snapshot;
 use super::stream::Relay;
 use super::work::{self, Work};
-use super::{dropped, embeddings, failure, form, media};
+use super::{beside, dropped, embeddings, failure, form, media};
 use crate::chat::answer::{self, Departure};
 use crate::chat::request::{Edit, edit};
 use crate::chat::scan;
@@ -25,16 +25,13 @@ use crate::error::{Cause, Error};
 use crate::plugin::{
     self, Auth, Call, Encoded, FieldEdit, Operation, RequestBody, ResponseHead, ResponseMode, UpstreamRequest,
 };
-use crate::upstream::{Credential, Framing, Incoming, Outgoing, RetryHint, normalised_rate_limits};
+use crate::upstream::{Credential, Framing, Incoming, Outgoing, RetryHint};
 
 /// An error's body is not read past this, in bytes: its text goes into one message.
 const LARGEST_ERROR_BODY: usize = 256 << 10;
 
 /// The longest text of an upstream that goes into a message, in bytes.
 pub(super) const LONGEST_MESSAGE: usize = 4 << 10;
-
-/// How long the upstream says that it took, in milliseconds.
-const PROCESSING_TIME: HeaderName = HeaderName::from_static("openai-processing-ms");
 
 /// What a good attempt gave.
 pub(super) enum Attempt {
@@ -149,7 +146,7 @@ async fn send(
     if !incoming.status.is_success() {
         return Err(exchange.refused(incoming).await);
     }
-    let mut headers = passed_on(provider, &incoming.headers);
+    let mut headers = beside::of_answer(provider, exchange.work.call.operation, &incoming.headers);
     headers.extend(notice);
     if exchange.work.call.stream {
         exchange.stream(incoming, headers).await
@@ -196,12 +193,15 @@ impl Exchange<'_> {
         let (status, hint) = (incoming.status, RetryHint::from_headers(&incoming.headers));
         let head = head(incoming.status, &incoming.headers);
         // A body that cannot be read is no reason to lose the status.
+        let operation = self.work.call.operation;
+        let headers = beside::of_error(self.provider, operation, &incoming.headers);
         let body = incoming.whole(LARGEST_ERROR_BODY, self.timeouts.idle).await.unwrap_or_default();
-        match self.decode(&head, &body).await {
+        let error = match self.decode(&head, &body).await {
             Err(plugin::CallError::Failure(refusal)) => failure::of_upstream(refusal, Some(status), hint),
             Err(fault) => failure::of_call(self.provider, fault),
             Ok(_) => failure::broken_plugin(self.provider, "it took an error for an answer"),
-        }
+        };
+        beside::with_status(error, operation, status).with_headers(headers)
     }
 
     async fn whole(&self, mut incoming: Incoming, headers: HeaderMap) -> Result<Attempt, Error> {
@@ -369,14 +369,4 @@ fn unseen(error: Error) -> Error {
 /// A good status that came with a bad body tells the client nothing.
 fn head_status(status: StatusCode) -> Option<StatusCode> {
     (!status.is_success()).then_some(status)
-}
-
-/// The upstream's headers that clients look for: its rate limits under the names of the OpenAI API, and the time it
-/// took.
-fn passed_on(provider: &Provider, headers: &HeaderMap) -> HeaderMap {
-    let mut passed = normalised_rate_limits(headers, provider.rate_limits());
-    if let Some(took) = headers.get(PROCESSING_TIME) {
-        passed.insert(PROCESSING_TIME, took.clone());
-    }
-    passed
 }

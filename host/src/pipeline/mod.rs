@@ -4,6 +4,7 @@
 
 mod account;
 mod attempt;
+mod beside;
 mod checks;
 mod condense;
 mod discovery;

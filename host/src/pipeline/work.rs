@@ -101,7 +101,7 @@ impl Work {
     /// How the client is told what comes of an attempt, for one that has just begun. `None`: as it comes.
     pub(super) fn dialect(&mut self) -> Result<Option<Box<dyn Dialect>>, Error> {
         if let Some(native) = native(self.call.operation).filter(|native| *native != Native::Completions) {
-            return Ok(Some(Box::new(Named::new(native))));
+            return Ok(Some(Box::new(Named::new(native, &self.id))));
         }
         match (self.dialect.take(), &self.translated) {
             (None, Some((body, translate))) => translate(body, &self.id).map(|translated| Some(translated.back)),

@@ -69,9 +69,9 @@ fn every_status_has_its_type_of_error() {
     ] {
         let failed = Error::new(Cause::Internal, "It \"failed\".").with_status(status.try_into().unwrap());
         let expected = json!({
-            "type": "error", "error": { "type": kind, "message": "It \"failed\"." }, "request_id": null
+            "type": "error", "error": { "type": kind, "message": "It \"failed\"." }, "request_id": "req_1"
         });
-        assert_eq!(error(&failed), expected.to_string(), "{status}");
+        assert_eq!(error(&failed, "req_1"), expected.to_string(), "{status}");
     }
 }
 
@@ -81,7 +81,7 @@ fn a_prompt_that_is_too_long_is_said_in_the_words_that_agents_look_for() {
         ("The limit is 8192 tokens.", "prompt is too long: The limit is 8192 tokens."),
         ("Your prompt is too long.", "Your prompt is too long."),
     ] {
-        let body: Value = serde_json::from_str(&error(&Error::new(Cause::ContextLength, message))).unwrap();
+        let body: Value = serde_json::from_str(&error(&Error::new(Cause::ContextLength, message), "req_1")).unwrap();
         assert_eq!(body["error"]["message"], expected);
     }
 }

@@ -96,7 +96,7 @@ fn whole_answers_are_known_by_their_kind() {
 #[test]
 fn events_go_out_under_their_names_and_errors_in_the_dialects_shape() {
     let mut out = BytesMut::new();
-    let mut named = Named::new(Native::Responses);
+    let mut named = Named::new(Native::Responses, "req_1");
     named.chunk("{\"type\":\"response.created\",\n\"sequence_number\":4}", &mut out).unwrap();
     named.fail(&Error::invalid_request("no"), &mut out);
     let text = String::from_utf8(out.to_vec()).unwrap();
