@@ -11,7 +11,8 @@
 //!
 //! - `request`: the fields of a request, its `conversation` with its `parts`, and its `tools`.
 //! - `answer` and `stream`: the way back, whole and in events, out of the `canonical` form and in terms of `reply`.
-//! - `failure`: errors in the dialect's shape. `count`: how many tokens a request has, as an estimate.
+//! - `failure`: errors in the dialect's shape. `media`: what a request refers to by URL. `count`: how many tokens a
+//!   request has, as an estimate.
 //!
 //! Source: the reference of the Messages API, version 2023-06-01, and the types of its Python SDK.
 
@@ -21,6 +22,7 @@ mod conversation;
 mod count;
 mod failure;
 mod given;
+pub mod media;
 mod parts;
 mod reply;
 mod request;
