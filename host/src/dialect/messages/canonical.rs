@@ -58,6 +58,9 @@ pub(super) struct Said<'a> {
     reasoning_details: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) tool_calls: Option<Vec<Call<'a>>>,
+    /// A call in the form before tools: there is one, and it has no id.
+    #[serde(borrow)]
+    pub(super) function_call: Option<Function<'a>>,
     #[serde(borrow)]
     annotations: Option<&'a RawValue>,
     #[serde(borrow)]

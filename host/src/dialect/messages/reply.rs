@@ -21,9 +21,18 @@ pub(super) struct Asked {
 impl Asked {
     /// The id of the message, made of that of the request.
     fn message_id(&self) -> String {
+        self.id("msg")
+    }
+
+    /// The id of a call for which the upstream gives none.
+    pub(super) fn call_id(&self) -> String {
+        self.id("toolu")
+    }
+
+    fn id(&self, prefix: &str) -> String {
         let id = self.request.strip_prefix("req_").unwrap_or(&self.request);
         let id: String = id.chars().filter(char::is_ascii_alphanumeric).collect();
-        format!("msg_{id}")
+        format!("{prefix}_{id}")
     }
 }
 

@@ -19,7 +19,7 @@ use bytes::BytesMut;
 use serde_json::json;
 
 use self::block::{Kind, Queued};
-use super::canonical::{Call, Choice, Document, Said, ThinkingBlock, bad_answer, body, parse, text};
+use super::canonical::{Call, Choice, Document, Function, Said, ThinkingBlock, bad_answer, body, parse, text};
 use super::reply::{Asked, Ending, Message, Usage};
 use crate::dialect::carried::Carried;
 use crate::error::Error;
@@ -117,6 +117,9 @@ impl Stream {
         self.cite(said);
         for call in said.tool_calls.iter().flatten() {
             self.call(call);
+        }
+        if let Some(function) = &said.function_call {
+            self.function_call(function, asked);
         }
         said.carry(&mut self.carried);
         if choice.finish_reason().is_some() {
@@ -220,6 +223,18 @@ impl Stream {
             if let Kind::Call { id, .. } = &block.kind {
                 call.carry(id, &mut self.carried);
             }
+            block.add_arguments(function.arguments);
+        }
+    }
+
+    /// Adds to the one call of the form before tools, which has no id.
+    fn function_call(&mut self, function: &Function<'_>, asked: &Asked) {
+        if self.calls == 0 {
+            self.calls = 1;
+            let name = text(function.name).map(Cow::into_owned).unwrap_or_default();
+            self.push(Kind::call(0, asked.call_id(), name));
+        }
+        if let Some(block) = self.blocks.iter_mut().find(|block| block.is_call(0)) {
             block.add_arguments(function.arguments);
         }
     }

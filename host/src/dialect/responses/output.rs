@@ -83,6 +83,7 @@ impl Output {
 
     fn delta(&mut self, mut delta: Object, logprobs: Vec<Value>, events: &mut Events<'_>) {
         let mut calls = take_list(&mut delta, "tool_calls");
+        calls.extend(self.function_call(&mut delta));
         if let Some(text) = nonempty(delta.get("reasoning_content")) {
             self.think(text, events);
         }
@@ -141,6 +142,13 @@ impl Output {
             Some(message) => self.message.insert(message),
             None => self.open_message(events),
         }
+    }
+
+    /// A call in the form before tools, of which there is one and which has no id, as a tool call.
+    fn function_call(&mut self, delta: &mut Object) -> Option<Value> {
+        let function = delta.remove("function_call").filter(Value::is_object)?;
+        let id = self.response.item_id("call", 0);
+        Some(json!({ "index": 0, "id": id, "type": "function", "function": function }))
     }
 
     /// Takes note of what a piece of a tool call has to bring back.

@@ -43,6 +43,12 @@ fn every_end_has_its_reason() {
         (json!({ "finish_reason": "tool_calls", "message": { "tool_calls": calls } }), &[], "tool_use", None),
         (json!({ "finish_reason": "stop", "message": { "tool_calls": calls } }), &[], "tool_use", None),
         (json!({ "finish_reason": "length", "message": { "tool_calls": calls } }), &[], "max_tokens", None),
+        (
+            json!({ "finish_reason": "function_call", "message": { "function_call": { "name": "f", "arguments": "" } } }),
+            &[],
+            "tool_use",
+            None,
+        ),
         (json!({ "finish_reason": "stop", "message": { "refusal": "No." } }), &[], "refusal", None),
         (json!({ "finish_reason": "stop", "stop_reason": "x" }), &["y", "x"], "stop_sequence", Some("x")),
         (json!({ "finish_reason": "stop", "stop_reason": 32000 }), &["x"], "end_turn", None),
@@ -129,6 +135,10 @@ fn blocks_come_in_the_order_of_thinking_text_and_calls() {
             json!([{ "type": "text", "text": "a", "citations": [citation, location] }]),
         ),
         (json!({ "content": "a", "annotations": "odd", "thinking_blocks": 7 }), json!([text("a")])),
+        (
+            json!({ "content": null, "function_call": { "name": "f", "arguments": "{\"b\":1}" } }),
+            json!([{ "type": "tool_use", "id": "toolu_0a1", "name": "f", "input": { "b": 1 } }]),
+        ),
     ] {
         let message = message(&json!({ "message": said, "finish_reason": "stop" }), &Value::Null, &[]);
         assert_eq!(message["content"], blocks, "{said}");

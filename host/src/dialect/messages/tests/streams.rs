@@ -221,6 +221,19 @@ fn blocks_follow_one_another() {
             vec![json!({ "content": "a" }), json!({ "annotations": cited })],
             vec![text.into(), r#"0 "a""#.into(), format!("0 {citation}"), "0 .".into()],
         ),
+        (
+            vec![
+                json!({ "function_call": { "name": "f0", "arguments": "" } }),
+                json!({ "function_call": { "arguments": "{\"a\":" } }),
+                json!({ "function_call": { "arguments": "1}" } }),
+            ],
+            vec![
+                format!("0 {}", started(0).replace("t0", "toolu_0a1")),
+                r#"0 "{\"a\":""#.into(),
+                r#"0 "1}""#.into(),
+                "0 .".into(),
+            ],
+        ),
         (vec![json!({ "refusal": "No." })], vec![text.into(), r#"0 "No.""#.into(), "0 .".into()]),
     ];
     for (deltas, expected) in cases {
