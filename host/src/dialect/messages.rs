@@ -36,8 +36,17 @@ pub use self::count::count_tokens;
 pub use self::failure::{OVERLOADED, error, is_rate_limit};
 use self::reply::Asked;
 use self::stream::Stream;
-use super::{Dialect, Translated, carried};
+use super::{Dialect, Names, Translated, carried};
 use crate::error::Error;
+
+/// What the fields of a chat are called here. Messages are in other places, as `system` is not among them.
+pub const NAMES: Names = &[
+    ("max_completion_tokens", "max_tokens"),
+    ("stop", "stop_sequences"),
+    ("response_format", "output_config.format"),
+    ("reasoning_effort", "output_config.effort"),
+    ("user", "metadata.user_id"),
+];
 
 /// Translates the body of `POST /v1/messages`. `id` is that of the request: the answer's is made of it, and an error
 /// in a stream names it.
@@ -46,9 +55,9 @@ use crate::error::Error;
 /// A 400 that names the field at fault; with the code `unsupported_parameter` where only an upstream of this dialect
 /// could do what it asks.
 pub fn request(body: &[u8], id: &str) -> Result<Translated, Error> {
-    let (document, stop_sequences) = request::translate(body)?;
+    let (document, stop_sequences, dropped) = request::translate(body)?;
     let asked = Asked { request: id.to_owned(), stop_sequences };
-    Ok(Translated { document, back: Box::new(Messages { stream: Stream::default(), asked }) })
+    Ok(Translated { document, back: Box::new(Messages { stream: Stream::default(), asked }), dropped })
 }
 
 /// What an upstream that speaks Messages by itself gets in place of this body. `None`: the body as it is.

@@ -4,7 +4,8 @@
 //! Nothing is stored here. What needs a store (an earlier response, a conversation, a stored prompt or file, work in the
 //! background) and tools that run at OpenAI are refused with a 400 that names the field. `store` may be sent; every
 //! Response says `"store": false`. `truncation` and `context_management` may be sent as well: they only ask to shorten
-//! what does not fit, and here such a request fails with `context_length_exceeded`.
+//! what does not fit, and here such a request fails with `context_length_exceeded`. The client is told that they, and
+//! other wishes that nobody here can fulfil, are left out.
 //!
 //! In: `request` has the fields, `tools` the tools, `input` the items, which become messages, `parts` their content.
 //! Out: `output` sorts what chunks say into items (`item`) and tells of them in events (`event`); `response` is the
@@ -26,13 +27,22 @@ mod tools;
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value};
 
-use super::{Dialect, Translated, carried};
+use super::{Dialect, Names, Translated, carried};
 use crate::error::{Cause, Error};
 use event::Events;
 use output::Output;
 use response::{Echo, Identity};
 
 type Object = Map<String, Value>;
+
+/// What the fields of a chat are called here.
+pub const NAMES: Names = &[
+    ("messages", "input"),
+    ("max_completion_tokens", "max_output_tokens"),
+    ("response_format", "text.format"),
+    ("verbosity", "text.verbosity"),
+    ("reasoning_effort", "reasoning.effort"),
+];
 
 /// Translates the body of a request, which is a JSON object in UTF-8. `id`: that of the request; the ids in the answer
 /// are made of it.
@@ -43,8 +53,9 @@ pub fn request(body: &[u8], id: &str) -> Result<Translated, Error> {
     let fields: Object = serde_json::from_slice(body)
         .map_err(|error| Error::invalid_request(format!("The body is not a JSON object: {error}.")))?;
     let output = Output::new(Echo::of(&fields), Identity::new(id));
+    let dropped = request::dropped(&fields);
     let document = Value::Object(request::canonical(fields)?).to_string();
-    Ok(Translated { document, back: Box::new(Responses { output, sequence: 0 }) })
+    Ok(Translated { document, back: Box::new(Responses { output, sequence: 0 }), dropped })
 }
 
 /// What an upstream that speaks Responses by itself gets in place of this body. `None`: the body as it is.

@@ -125,7 +125,8 @@ async fn make(
 async fn encode(work: &Work, provider: &Provider) -> Result<Encoded, Error> {
     let document = std::str::from_utf8(&work.body).map_err(|_| Error::internal("the body was checked before"))?;
     let encoded = provider.plugin().encode(&work.id, &work.call, document).await;
-    encoded.map_err(|error| failure::of_call(provider, error))
+    // What an upstream says later is told in its own words.
+    encoded.map_err(|error| work.error(failure::of_call(provider, error)))
 }
 
 async fn send(
@@ -134,7 +135,7 @@ async fn send(
     timeouts: &Timeouts,
     mut upstream: UpstreamRequest,
 ) -> Result<Attempt, Error> {
-    let notice = dropped::judge(provider, &upstream.dropped)?;
+    let notice = dropped::judge(provider, &work.dropped(&upstream.dropped))?;
     let body = match &upstream.body {
         RequestBody::None => Bytes::new(),
         RequestBody::Document(document) => Bytes::copy_from_slice(document.as_bytes()),
@@ -192,9 +193,9 @@ impl Exchange<'_> {
     async fn refused(&self, incoming: Incoming) -> Error {
         let (status, hint) = (incoming.status, RetryHint::from_headers(&incoming.headers));
         let head = head(incoming.status, &incoming.headers);
-        // A body that cannot be read is no reason to lose the status.
         let operation = self.work.call.operation;
         let headers = beside::of_error(self.provider, operation, &incoming.headers);
+        // A body that cannot be read is no reason to lose the status.
         let body = incoming.whole(LARGEST_ERROR_BODY, self.timeouts.idle).await.unwrap_or_default();
         let error = match self.decode(&head, &body).await {
             Err(plugin::CallError::Failure(refusal)) => failure::of_upstream(refusal, Some(status), hint),

@@ -12,7 +12,7 @@ use super::request::Request;
 use super::route::Target;
 use crate::chat::request::Peek;
 use crate::dialect::native::{Named, Native};
-use crate::dialect::{self, Dialect, Translated};
+use crate::dialect::{self, Dialect, Names, Translated};
 use crate::error::{Cause, Error};
 use crate::plugin::{Call, Header, Operation};
 
@@ -33,6 +33,10 @@ pub(super) struct Work {
     pub(super) condensed: Option<HeaderValue>,
     /// How the client is told what comes of it, if it is not told as it comes.
     dialect: Option<Box<dyn Dialect>>,
+    /// What the client calls fields of the document that have another name there.
+    names: Names,
+    /// The client's fields that its dialect's translation leaves out though they ask for something.
+    left_out: Vec<&'static str>,
     /// What was translated, and how: an attempt that comes to nothing leaves a dialect that has begun to tell.
     translated: Option<(Bytes, Translate)>,
 }
@@ -44,19 +48,20 @@ impl Work {
         if provider.supports(request.operation) {
             return Self::native(request, target);
         }
-        let translate: Translate = match request.operation {
-            Operation::Completions => dialect::completions::request,
-            Operation::Responses => dialect::responses::request,
-            Operation::Messages => dialect::messages::request,
+        let (translate, names): (Translate, Names) = match request.operation {
+            Operation::Completions => (dialect::completions::request, dialect::completions::NAMES),
+            Operation::Responses => (dialect::responses::request, dialect::responses::NAMES),
+            Operation::Messages => (dialect::messages::request, dialect::messages::NAMES),
             other => return Err(lacking(provider, other)),
         };
         if !provider.supports(Operation::Chat) {
             return Err(lacking(provider, request.operation));
         }
-        let Translated { document, back } = translate(&request.body, &request.id)?;
-        let peek = Peek::chat(document.as_bytes(), None)?;
+        let Translated { document, back, dropped } = translate(&request.body, &request.id)?;
+        let peek = Peek::chat(document.as_bytes(), None).map_err(|error| dialect::error_for_client(names, error))?;
         let work = Self::of(request, target, Operation::Chat, document.into(), peek)?;
-        Ok(Self { dialect: Some(back), translated: Some((request.body.clone(), translate)), ..work })
+        let translated = Some((request.body.clone(), translate));
+        Ok(Self { dialect: Some(back), names, left_out: dropped, translated, ..work })
     }
 
     /// Asks in the client's own dialect.
@@ -95,7 +100,28 @@ impl Work {
             request_id: request.id.to_string(),
             headers: forwarded_headers(&request.headers, &target.provider),
         };
-        Ok(Self { id: Arc::clone(&request.id), call, body, peek, condensed: None, dialect: None, translated: None })
+        Ok(Self {
+            id: Arc::clone(&request.id),
+            call,
+            body,
+            peek,
+            condensed: None,
+            dialect: None,
+            names: &[],
+            left_out: Vec::new(),
+            translated: None,
+        })
+    }
+
+    /// The client's fields that are left out: by the translation of its dialect, and these by the plugin.
+    pub(super) fn dropped(&self, by_plugin: &[String]) -> Vec<String> {
+        let own = |name: &String| dialect::name_for_client(self.names, name).unwrap_or_else(|| name.clone());
+        self.left_out.iter().map(|name| (*name).to_owned()).chain(by_plugin.iter().map(own)).collect()
+    }
+
+    /// An error that names the client's own field.
+    pub(super) fn error(&self, error: Error) -> Error {
+        dialect::error_for_client(self.names, error)
     }
 
     /// How the client is told what comes of an attempt, for one that has just begun. `None`: as it comes.
