@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use hyper::StatusCode;
+use hyper::{HeaderMap, StatusCode};
 
 /// What went wrong, in the terms of the metrics: the label `error_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -114,6 +114,8 @@ pub struct Error {
     pub retry_after: Option<Duration>,
     /// Whether Weir has tried again already, so that the client's SDK need not start over.
     pub exhausted: bool,
+    /// What the upstream said of it besides that is for the client, too: its rate limits, its own id of the request.
+    pub headers: Option<Box<HeaderMap>>,
 }
 
 impl Error {
@@ -131,6 +133,7 @@ impl Error {
             retryable: false,
             retry_after: None,
             exhausted: false,
+            headers: None,
         }
     }
 
@@ -184,6 +187,12 @@ impl Error {
     #[must_use]
     pub fn retryable(self, after: Option<Duration>) -> Self {
         Self { retryable: true, retry_after: after, ..self }
+    }
+
+    /// The same error, with headers for the client.
+    #[must_use]
+    pub fn with_headers(self, headers: HeaderMap) -> Self {
+        Self { headers: Some(Box::new(headers)).filter(|headers| !headers.is_empty()), ..self }
     }
 
     /// The body in the shape of the OpenAI API: `{"error":{"message","type","param","code"}}`.

@@ -21,6 +21,7 @@ OF_CONNECTION = {"transfer-encoding", "content-length", "content-encoding", "con
 CONTENT_TYPES = {
     "sse": "text/event-stream",
     "json": "application/json",
+    "list": "application/json",
     "ndjson": "application/x-ndjson",
     "eventstream": "application/vnd.amazon.eventstream",
     "text": "text/plain",
@@ -56,7 +57,7 @@ class Recording:
 
     @property
     def streamed(self):
-        return self.form in ("sse", "ndjson", "eventstream")
+        return self.form in ("sse", "ndjson", "eventstream", "list")
 
     @property
     def asked_to_stream(self):
@@ -75,6 +76,8 @@ class Recording:
 
     def events(self):
         """The documents of a stream, whatever its framing. A last one that was cut off is none."""
+        if self.form == "list":
+            return self.document()
         if self.form == "ndjson":
             lines = self.response.decode("utf-8").splitlines()
             return [json.loads(line) for line in lines if line.strip()]
@@ -136,11 +139,8 @@ def recordings(folder):
         meta = json.loads((path / "meta.json").read_text())
         request = path / "request.json"
         response = (path / meta["response_file"]).read_bytes()
-        if "streamGenerateContent" in meta["path"] and response.startswith(b"["):
-            # A list is what this method gives unless it is asked for events, as the gateway asks.
-            meta["response_form"], meta["response_headers"] = "sse", {}
-            response = b"".join(
-                b"data: %b\r\n\r\n" % json.dumps(document).encode() for document in json.loads(response)
-            )
+        if meta["response_form"] == "json" and response.lstrip().startswith(b"[") and meta["status"] < 400:
+            # The events of a stream, from a provider that was not asked for server-sent ones.
+            meta["response_form"] = "list"
         document = json.loads(request.read_text()) if request.is_file() else None
         yield Recording(folder, path.name, meta, document, response)

@@ -139,8 +139,41 @@ async fn clients_of_messages_get_their_errors_and_request_ids_in_their_own_form(
     assert_eq!(answer.json()["type"], "error");
     assert_eq!(answer.json()["error"], json!({ "type": "rate_limit_error", "message": "Slow down" }));
     assert_eq!(answer.header("request-id"), answer.header("x-request-id"));
+    assert_eq!(answer.json()["request_id"].as_str(), answer.header("request-id"));
     let denied = gateway.anonymous().post("/v1/messages", &request).await;
     assert_eq!((denied.status.as_u16(), &denied.json()["error"]["type"]), (401, &json!("authentication_error")));
+}
+
+#[tokio::test]
+async fn clients_of_messages_get_what_an_upstream_of_messages_says_beside_its_answers() {
+    let headers = [
+        "request-id: req_upstream",
+        "anthropic-ratelimit-requests-remaining: 49",
+        "anthropic-organization-id: secret",
+        "x-should-retry: false",
+    ];
+    let overloaded = Dialect::Anthropic.error("overloaded_error", "Overloaded");
+    let whole = Upstream::always(reply::json_with(200, &headers, &Dialect::Anthropic.answer("hi"))).await;
+    let failing = Upstream::always(reply::json_with(529, &headers, &overloaded)).await;
+    for (upstream, status, should_retry) in [(whole, 200, None), (failing, 529, Some("false"))] {
+        let gateway = Gateway::start(&Config::of(Dialect::Anthropic, &upstream)).await;
+        let request = json!({ "model": "m1", "max_tokens": 9, "messages": [{ "role": "user", "content": "x" }] });
+        let answer = gateway.client().post("/v1/messages", &request).await;
+        assert_eq!(answer.status.as_u16(), status);
+        for (name, value) in [
+            ("x-upstream-request-id", Some("req_upstream")),
+            ("anthropic-ratelimit-requests-remaining", Some("49")),
+            ("x-ratelimit-remaining-requests", Some("49")),
+            ("anthropic-organization-id", None),
+            ("x-should-retry", should_retry),
+        ] {
+            assert_eq!(answer.header(name), value, "{status} {name}");
+        }
+        if status == 529 {
+            assert_eq!(answer.json()["error"], json!({ "type": "overloaded_error", "message": "Overloaded" }));
+            assert_eq!(answer.json()["request_id"].as_str(), answer.header("request-id"));
+        }
+    }
 }
 
 #[tokio::test]

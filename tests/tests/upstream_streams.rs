@@ -2,7 +2,7 @@
 //! cut, and one that is not is never passed off as one that is.
 
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 use weir_tests::{Config, Dialect, End, Gateway, Script, Step, Transcript, Upstream, chat, reply};
 
 const TEXT: &str = "Grüße aus 東京 🗼 mit \u{2028} darin";
@@ -245,7 +245,7 @@ async fn oddities_of_the_openai_dialect_are_put_right() {
     };
     let start = format!(
         "data: {}\n\n",
-        json!({ "id": "", "object": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": [] })
+        json!({ "id": "", "object": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": [{ "prompt_index": 7 }] })
     );
     let plain = Dialect::OpenAi.text_stream(&["some", " words"]).concat();
     let numbered = {
@@ -278,22 +278,55 @@ async fn oddities_of_the_openai_dialect_are_put_right() {
         transcript.assert_complete();
         assert_eq!(transcript.content(), "some words", "{name}");
         assert_eq!(transcript.finish_reasons(), ["stop"], "{name}");
+        // What came without choices arrives with the next chunk that has some.
+        assert_eq!(transcript.text().contains(r#""prompt_index":7"#), text.contains(r#""prompt_index":7"#), "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_whole_answer_to_a_stream_request_is_no_broken_stream() {
-    // Some upstreams ignore `stream`. Weir may make a stream of it or refuse it; a client must be able to tell.
+async fn a_whole_answer_to_a_stream_request_is_told_as_a_stream() {
+    // Some upstreams ignore `stream`.
+    let weather = [("call_1", "weather", json!({ "city": "Köln" }))];
     for dialect in Dialect::ALL {
-        let upstream = Upstream::always(reply::json(200, &dialect.answer("good"))).await;
-        let gateway = Gateway::start(&Config::of(dialect, &upstream)).await;
-        let streaming = gateway.client().open_stream(&chat::stream("x")).await;
-        if streaming.status == 200 {
-            let transcript = streaming.transcript().await;
+        for (answer, text, reason, calls) in
+            [(dialect.answer("good"), "good", "stop", 0), (dialect.tool_answer(&weather), "", "tool_calls", 1)]
+        {
+            let upstream = Upstream::always(reply::json(200, &answer)).await;
+            let gateway = Gateway::start(&Config::of(dialect, &upstream)).await;
+            let mut request = chat::stream("x");
+            request["stream_options"] = json!({ "include_usage": true });
+            let transcript = gateway.client().stream(&request).await;
             transcript.assert_complete();
-            assert_eq!(transcript.content(), "good", "{dialect:?}");
-        } else {
-            streaming.whole().await.error(502);
+            assert_eq!(transcript.content(), text, "{dialect:?}");
+            assert_eq!(transcript.finish_reasons(), [reason], "{dialect:?}");
+            assert_eq!(transcript.text().matches(r#""arguments":"{\"city\":\"Köln\"}""#).count(), calls, "{dialect:?}");
+            assert_eq!(transcript.text().matches(r#""prompt_tokens":11"#).count(), 1, "{dialect:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_events_to_a_stream_request_is_told_as_a_stream() {
+    for dialect in Dialect::ALL {
+        let stream = dialect.text_stream(&["some", " words"]).concat();
+        let documents = stream.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+        let list: Value = documents.map(|data| serde_json::from_str::<Value>(data).unwrap()).collect();
+        for body in [list.to_string(), serde_json::to_string_pretty(&list).unwrap()] {
+            let upstream = Upstream::always(reply::whole(200, &["content-type: application/json"], body)).await;
+            let gateway = Gateway::start(&Config::of(dialect, &upstream)).await;
+            let transcript = gateway.client().stream(&chat::stream("x")).await;
+            transcript.assert_complete();
+            assert_eq!(transcript.content(), "some words", "{dialect:?}");
+        }
+        // One that breaks off, and an error in it, are what they are in any stream.
+        for body in [json!([list[0], list[1]]), json!([{ "error": { "message": "No luck" } }]), json!([])] {
+            let upstream = Upstream::always(reply::json(200, &body)).await;
+            let gateway = Gateway::start(&Config::of(dialect, &upstream)).await;
+            let streaming = gateway.client().open_stream(&chat::stream("x")).await;
+            match streaming.status.as_u16() {
+                200 => drop(streaming.transcript().await.assert_broken()),
+                status => drop(streaming.whole().await.error(status.clamp(500, 599))),
+            }
         }
     }
 }

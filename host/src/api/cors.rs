@@ -15,8 +15,8 @@ const REQUEST_HEADERS: &str = "authorization, content-type, x-api-key, x-request
      anthropic-dangerous-direct-browser-access, x-weir-tags";
 
 /// Headers that pages may read.
-const EXPOSED: &str = "x-request-id, request-id, retry-after, retry-after-ms, x-should-retry, x-weir-target, \
-     x-weir-condensed, x-weir-dropped-parameters, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, \
+const EXPOSED: &str = "x-request-id, request-id, x-upstream-request-id, retry-after, retry-after-ms, x-should-retry, \
+     x-weir-target, x-weir-condensed, x-weir-dropped-parameters, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, \
      x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
 
 /// The value of `access-control-allow-origin` for this request, if its origin is allowed.

@@ -9,10 +9,16 @@ use crate::pipeline::{ListedModel, Snapshot};
 /// Since when a model exists is not known, and clients need a number.
 const CREATED: u64 = 0;
 
+/// The same in the Messages API.
+const CREATED_AT: &str = "1970-01-01T00:00:00Z";
+
 /// The models that clients can ask for.
 pub(super) fn list(snapshot: &Snapshot) -> Reply {
     let data: Vec<Value> = snapshot.models().iter().map(entry).collect();
-    Reply::json(StatusCode::OK, &json!({ "object": "list", "data": data }))
+    let id = |entry: Option<&Value>| entry.map(|entry| entry["id"].clone());
+    let (first, last) = (id(data.first()), id(data.last()));
+    let list = json!({ "object": "list", "data": data, "has_more": false, "first_id": first, "last_id": last });
+    Reply::json(StatusCode::OK, &list)
 }
 
 /// One of them.
@@ -43,9 +49,12 @@ pub(super) fn decode(path: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A model as OpenAI lists it, with what is known of it beside: tokens, modalities, and USD per million tokens.
+/// A model as OpenAI lists it and as the Messages API does, with what is known of it beside: tokens, modalities, and USD per million tokens.
 fn entry(model: &ListedModel) -> Value {
-    let mut entry = json!({ "id": model.id, "object": "model", "created": CREATED, "owned_by": model.owned_by });
+    let mut entry = json!({
+        "id": model.id, "object": "model", "created": CREATED, "owned_by": model.owned_by,
+        "type": "model", "display_name": model.id, "created_at": CREATED_AT,
+    });
     let facts = &model.facts;
     let mut add = |name: &str, value: Option<Value>| {
         if let Some(value) = value {

@@ -63,17 +63,14 @@ impl Reply {
 
     /// An error in the shape of the OpenAI API.
     pub(super) fn error(error: &Error) -> Self {
-        Self::error_in(Shape::OpenAi, error)
+        Self::error_as(error.to_json(), error)
     }
 
-    /// An error in this shape.
-    fn error_in(shape: Shape, error: &Error) -> Self {
-        let document = match shape {
-            Shape::OpenAi => error.to_json(),
-            Shape::Messages => messages::error(error),
-        };
+    /// An error that this document tells.
+    fn error_as(document: String, error: &Error) -> Self {
         let mut reply = Self::new(error.status, document.into()).with_header(header::CONTENT_TYPE, JSON);
         let headers = reply.0.headers_mut();
+        headers.extend(error.headers.as_deref().cloned().unwrap_or_default());
         if let Some(after) = error.retry_after {
             set_retry_after(headers, after);
         }
@@ -89,7 +86,11 @@ impl Reply {
 
     /// The same for a request whose account is to be closed.
     pub(super) fn failed(shape: Shape, error: Error, account: Account) -> Self {
-        let reply = Self::error_in(shape, &error);
+        let document = match shape {
+            Shape::OpenAi => error.to_json(),
+            Shape::Messages => messages::error(&error, account.request_id()),
+        };
+        let reply = Self::error_as(document, &error);
         account.failed(&error);
         reply
     }

@@ -14,8 +14,12 @@ use std::fmt::Write as _;
 use bytes::{Bytes, BytesMut};
 
 use self::answer::Answers;
-use super::{Dialect, Translated};
+use super::{Dialect, Names, Translated};
 use crate::error::Error;
+
+/// What the fields of a chat are called here.
+pub const NAMES: Names =
+    &[("messages", "prompt"), ("max_completion_tokens", "max_tokens"), ("top_logprobs", "logprobs")];
 
 /// Translates the body of `POST /v1/completions`. `id` is that of the request: the answer's is made of it.
 ///
@@ -23,7 +27,7 @@ use crate::error::Error;
 /// A 400 that names the field at fault; with the code `unsupported_parameter` for what a chat cannot do.
 pub fn request(body: &[u8], id: &str) -> Result<Translated, Error> {
     let (document, asked) = request::translate(body)?;
-    Ok(Translated { document, back: Box::new(Completions { answers: Answers::new(asked, id) }) })
+    Ok(Translated { document, back: Box::new(Completions { answers: Answers::new(asked, id) }), dropped: Vec::new() })
 }
 
 /// The way back of one request.

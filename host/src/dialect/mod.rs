@@ -3,6 +3,7 @@
 //!
 //! Where an upstream speaks such a dialect by itself, nothing is translated: see [`native`].
 
+mod carried;
 pub mod completions;
 pub mod messages;
 pub mod native;
@@ -20,6 +21,30 @@ pub struct Translated {
     pub document: String,
     /// Tells the client what comes back.
     pub back: Box<dyn Dialect>,
+    /// The client's fields that no chat has a place for, and that are left out though they ask for something.
+    pub dropped: Vec<&'static str>,
+}
+
+/// What fields of a canonical request are called in a dialect, where they have another name there: pairs of both.
+pub type Names = &'static [(&'static str, &'static str)];
+
+/// The client's name for a field of the canonical request, which may be a path into one.
+pub fn name_for_client(names: Names, field: &str) -> Option<String> {
+    names.iter().find_map(|(canonical, own)| match field.strip_prefix(canonical)? {
+        "" => Some((*own).to_owned()),
+        // Places within a list or an object are others there.
+        rest => rest.starts_with(['.', '[']).then(|| (*own).to_owned()),
+    })
+}
+
+/// The same error, which names the client's own field.
+pub fn error_for_client(names: Names, mut error: Error) -> Error {
+    let Some(param) = &error.param else { return error };
+    let Some(own) = name_for_client(names, param) else { return error };
+    for quote in ['\'', '`'] {
+        error.message = error.message.replace(&format!("{quote}{param}{quote}"), &format!("{quote}{own}{quote}"));
+    }
+    error.with_param(own)
 }
 
 /// Tells one client in its own dialect what became of its request. Made for one request; either `answer` is called,

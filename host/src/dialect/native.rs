@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use hyper::StatusCode;
+use hyper::header::HeaderName;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -69,6 +71,16 @@ struct Choice<'a> {
 }
 
 impl Native {
+    /// Whether clients of this dialect know a header of the upstream's by this name, besides those that all know.
+    pub fn has_header(self, name: &HeaderName) -> bool {
+        matches!(self, Self::Messages | Self::CountTokens) && super::messages::is_rate_limit(name)
+    }
+
+    /// Whether this status of an upstream that cannot answer at present has a meaning of its own in this dialect.
+    pub fn has_status(self, status: StatusCode) -> bool {
+        matches!(self, Self::Messages | Self::CountTokens) && status.as_u16() == super::messages::OVERLOADED
+    }
+
     /// Judges a whole answer, and says what it cost if it tells.
     ///
     /// # Errors
@@ -93,6 +105,9 @@ impl Native {
         Err(Departure::Departs("not an answer of this dialect"))
     }
 }
+
+/// Why a chunk of Completions departs that tells of the usage in passing.
+const UNASKED_USAGE: &str = "usage beside choices, which the client did not ask for";
 
 /// The state of a stream that is relayed.
 #[derive(Debug)]
@@ -140,7 +155,19 @@ impl Sequence {
         self.complete = !self.choices.is_empty() && self.choices.iter().all(|(_, ended)| *ended);
         let usage = glance.usage.and_then(|usage| Usage::parse(usage.get()));
         self.usage = usage.or(self.usage);
+        if usage.is_some() && !choices.is_empty() && !self.include_usage {
+            return Verdict::Departs(UNASKED_USAGE);
+        }
         if choices.is_empty() && !(self.include_usage && usage.is_some()) { Verdict::Drop } else { Verdict::Relay }
+    }
+
+    /// What to send in place of an event that departs for this reason: a chunk of Completions without the usage that
+    /// nobody asked for. `None` if nothing can be sent.
+    pub fn repair(&mut self, event: &str, reason: &str) -> Option<String> {
+        let mut chunk: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(event).ok().filter(|_| reason == UNASKED_USAGE)?;
+        chunk.remove("usage");
+        serde_json::to_string(&chunk).ok()
     }
 
     fn response(&mut self, glance: &Glance<'_>, text: &str) -> Verdict {
@@ -267,13 +294,15 @@ fn flat_error(event: &str) -> Error {
 /// Relays events under their names, as clients of Responses and Messages expect them.
 pub struct Named {
     native: Native,
+    /// The id of the request.
+    request: String,
     last_number: Option<u64>,
 }
 
 impl Named {
-    /// For one stream of this dialect.
-    pub fn new(native: Native) -> Self {
-        Self { native, last_number: None }
+    /// For one stream of this dialect, in answer to the request of this id.
+    pub fn new(native: Native, request: &str) -> Self {
+        Self { native, request: request.to_owned(), last_number: None }
     }
 }
 
@@ -294,7 +323,7 @@ impl Dialect for Named {
 
     fn fail(&mut self, error: &Error, out: &mut BytesMut) {
         let event = match self.native {
-            Native::Messages => super::messages::error(error),
+            Native::Messages => super::messages::error(error, &self.request),
             _ => json!({
                 "type": "error", "code": error.code, "message": error.message, "param": error.param,
                 "sequence_number": self.last_number.map_or(0, |number| number.saturating_add(1)),
@@ -327,94 +356,4 @@ fn write_event(name: &str, data: &str, out: &mut BytesMut) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn verdicts(native: Native, events: &[&str]) -> (String, bool, Option<Usage>) {
-        let mut sequence = Sequence::new(native, false);
-        let show = |verdict: Verdict| match verdict {
-            Verdict::Relay => 'r',
-            Verdict::Drop => 'd',
-            Verdict::Departs(_) => '?',
-            Verdict::Failed(_) => '!',
-        };
-        let shown = events.iter().map(|event| show(sequence.admit(event.as_bytes()))).collect();
-        (shown, sequence.end().is_ok(), sequence.usage())
-    }
-
-    #[test]
-    fn a_stream_is_complete_when_its_last_event_says_so() {
-        let completed = r#"{"type":"response.completed","response":{"usage":{"input_tokens":3,"output_tokens":2,
-            "input_tokens_details":{"cached_tokens":1},"output_tokens_details":{"reasoning_tokens":1}}}}"#;
-        let start = r#"{"type":"message_start","message":{"usage":{"input_tokens":3,"cache_read_input_tokens":4,
-            "output_tokens":1}}}"#;
-        let delta = r#"{"type":"message_delta","usage":{"output_tokens":9}}"#;
-        type Case<'a> = (Native, Vec<&'a str>, &'a str, bool, [u64; 3]);
-        let cases: [Case<'_>; 6] = [
-            (Native::Responses, vec![r#"{"type":"response.created"}"#, completed], "rr", true, [3, 2, 1]),
-            (Native::Responses, vec![r#"{"type":"response.created"}"#], "r", false, [0, 0, 0]),
-            (Native::Messages, vec![start, delta, r#"{"type":"message_stop"}"#], "rrr", true, [7, 9, 4]),
-            (Native::Messages, vec![start, delta], "rr", false, [7, 9, 4]),
-            (
-                Native::Completions,
-                vec![
-                    r#"{"choices":[{"index":0,"text":"a","finish_reason":null}]}"#,
-                    r#"{"choices":[{"index":0,"text":"","finish_reason":"stop"}]}"#,
-                    r#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#,
-                ],
-                "rrd",
-                true,
-                [1, 1, 0],
-            ),
-            (Native::Completions, vec![r#"{"choices":[{"text":"a"}]}"#], "r", false, [0, 0, 0]),
-        ];
-        for (native, events, shown, complete, [prompt, completion, cached]) in cases {
-            let (found, ended, usage) = verdicts(native, &events);
-            let usage = usage.unwrap_or_default();
-            let counts = [usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens];
-            assert_eq!((found.as_str(), ended, counts), (shown, complete, [prompt, completion, cached]), "{events:?}");
-        }
-    }
-
-    #[test]
-    fn errors_in_a_stream_fail_with_the_upstreams_words() {
-        let cases = [
-            (Native::Responses, r#"{"type":"error","code":"server_error","message":"Oh no","param":null}"#),
-            (Native::Responses, r#"{"type":"error","error":{"message":"Oh no"}}"#),
-            (Native::Messages, r#"{"type":"error","error":{"type":"overloaded_error","message":"Oh no"}}"#),
-            (Native::Completions, r#"{"error":{"message":"Oh no"}}"#),
-        ];
-        for (native, event) in cases {
-            let verdict = Sequence::new(native, false).admit(event.as_bytes());
-            assert!(matches!(&verdict, Verdict::Failed(error) if error.message == "Oh no"), "{event}: {verdict:?}");
-        }
-    }
-
-    #[test]
-    fn whole_answers_are_known_by_their_kind() {
-        let cases = [
-            (Native::Responses, r#"{"object":"response","usage":null}"#, true),
-            (Native::Messages, r#"{"type":"message","usage":{"input_tokens":1,"output_tokens":1}}"#, true),
-            (Native::CountTokens, r#"{"input_tokens":12}"#, true),
-            (Native::Completions, r#"{"object":"text_completion","choices":[]}"#, true),
-            (Native::Responses, r#"{"object":"chat.completion"}"#, false),
-            (Native::Messages, r#"{"type":"error","error":{"message":"x"}}"#, false),
-            (Native::CountTokens, "[]", false),
-        ];
-        for (native, document, expected) in cases {
-            assert_eq!(native.admit(document.as_bytes()).is_ok(), expected, "{document}");
-        }
-    }
-
-    #[test]
-    fn events_go_out_under_their_names_and_errors_in_the_dialects_shape() {
-        let mut out = BytesMut::new();
-        let mut named = Named::new(Native::Responses);
-        named.chunk("{\"type\":\"response.created\",\n\"sequence_number\":4}", &mut out).unwrap();
-        named.fail(&Error::invalid_request("no"), &mut out);
-        let text = String::from_utf8(out.to_vec()).unwrap();
-        let (first, second) = text.split_once("\n\n").unwrap();
-        assert_eq!(first, "event: response.created\ndata: {\"type\":\"response.created\", \"sequence_number\":4}");
-        assert!(second.starts_with("event: error\ndata: {") && second.contains(r#""sequence_number":5"#), "{second}");
-    }
-}
+mod tests;

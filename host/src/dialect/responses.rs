@@ -4,15 +4,15 @@
 //! Nothing is stored here. What needs a store (an earlier response, a conversation, a stored prompt or file, work in the
 //! background) and tools that run at OpenAI are refused with a 400 that names the field. `store` may be sent; every
 //! Response says `"store": false`. `truncation` and `context_management` may be sent as well: they only ask to shorten
-//! what does not fit, and here such a request fails with `context_length_exceeded`.
+//! what does not fit, and here such a request fails with `context_length_exceeded`. The client is told that they, and
+//! other wishes that nobody here can fulfil, are left out.
 //!
 //! In: `request` has the fields, `tools` the tools, `input` the items, which become messages, `parts` their content.
 //! Out: `output` sorts what chunks say into items (`item`) and tells of them in events (`event`); `response` is the
 //! object around them. A whole answer is one chunk that nobody watches. What an upstream needs back in a later turn
-//! travels in the `encrypted_content` of reasoning items (`carried`), asked for or not: clients that send their items
+//! travels in the `encrypted_content` of reasoning items ([`super::carried`]), asked for or not: clients that send their items
 //! back lose nothing.
 
-mod carried;
 mod event;
 mod input;
 mod item;
@@ -27,13 +27,22 @@ mod tools;
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value};
 
-use super::{Dialect, Translated};
+use super::{Dialect, Names, Translated, carried};
 use crate::error::{Cause, Error};
 use event::Events;
 use output::Output;
 use response::{Echo, Identity};
 
 type Object = Map<String, Value>;
+
+/// What the fields of a chat are called here.
+pub const NAMES: Names = &[
+    ("messages", "input"),
+    ("max_completion_tokens", "max_output_tokens"),
+    ("response_format", "text.format"),
+    ("verbosity", "text.verbosity"),
+    ("reasoning_effort", "reasoning.effort"),
+];
 
 /// Translates the body of a request, which is a JSON object in UTF-8. `id`: that of the request; the ids in the answer
 /// are made of it.
@@ -44,13 +53,20 @@ pub fn request(body: &[u8], id: &str) -> Result<Translated, Error> {
     let fields: Object = serde_json::from_slice(body)
         .map_err(|error| Error::invalid_request(format!("The body is not a JSON object: {error}.")))?;
     let output = Output::new(Echo::of(&fields), Identity::new(id));
+    let dropped = request::dropped(&fields);
     let document = Value::Object(request::canonical(fields)?).to_string();
-    Ok(Translated { document, back: Box::new(Responses { output, sequence: 0 }) })
+    Ok(Translated { document, back: Box::new(Responses { output, sequence: 0 }), dropped })
 }
 
 /// What an upstream that speaks Responses by itself gets in place of this body. `None`: the body as it is.
 pub fn for_native(body: &[u8]) -> Option<String> {
-    carried::without_ours(body)
+    if !carried::may_be_in(body) {
+        return None;
+    }
+    let mut request: Object = serde_json::from_slice(body).ok()?;
+    let items = request.get_mut("input")?.as_array_mut()?;
+    items.retain(|item| !carried::is_ours(&item["encrypted_content"]));
+    serde_json::to_string(&request).ok()
 }
 
 /// Tells one client of the Responses API what became of its request.

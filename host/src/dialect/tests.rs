@@ -7,13 +7,15 @@ use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
 use self::told::Told;
-use super::{Dialect, Translated, completions, messages, responses};
+use super::{Dialect, Translated, completions, error_for_client, messages, responses};
 use crate::chat::generate;
 use crate::error::{Cause, Error};
 
+type Request = fn(&[u8], &str) -> Result<Translated, Error>;
+
 /// A dialect: how it reads a request, a request of it, and how a client of it reads what it is told.
 struct Subject {
-    request: fn(&[u8], &str) -> Result<Translated, Error>,
+    request: Request,
     body: fn() -> Value,
     whole: fn(&[u8]) -> Told,
     streamed: fn(&str) -> Told,
@@ -65,6 +67,58 @@ const SUBJECTS: [Subject; 3] = [
 impl Subject {
     fn dialect(&self) -> Box<dyn Dialect> {
         (self.request)((self.body)().to_string().as_bytes(), "req_0a1").unwrap().back
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_field_is_said_under_the_clients_own_name_of_it() {
+    let error = |param: &str| Error::invalid_field(param, format!("Invalid '{param}': use `{param}`."));
+    for (names, param, expected) in [
+        (completions::NAMES, "max_completion_tokens", "max_tokens"),
+        (completions::NAMES, "messages[0].content", "prompt"),
+        (completions::NAMES, "temperature", "temperature"),
+        (messages::NAMES, "max_completion_tokens", "max_tokens"),
+        (messages::NAMES, "stop", "stop_sequences"),
+        (messages::NAMES, "stop[3]", "stop_sequences"),
+        (messages::NAMES, "stopped", "stopped"),
+        (responses::NAMES, "response_format.json_schema.name", "text.format"),
+        (responses::NAMES, "messages", "input"),
+        (&[], "max_completion_tokens", "max_completion_tokens"),
+    ] {
+        let told = error_for_client(names, error(param));
+        assert_eq!(told.param.as_deref(), Some(expected));
+        assert_eq!(told.message, format!("Invalid '{expected}': use `{expected}`."));
+    }
+    assert_eq!(error_for_client(messages::NAMES, Error::invalid_request("No.")).message, "No.");
+}
+
+#[test]
+fn what_is_left_out_though_it_asks_for_something_is_told() {
+    let messages = |fields: Value| {
+        (
+            messages::request as Request,
+            json!({ "max_tokens": 9, "messages": [
+        { "role": "user", "content": "x" }] }),
+            fields,
+        )
+    };
+    let responses = |fields: Value| (responses::request as Request, json!({ "input": "x" }), fields);
+    for ((request, mut body, fields), expected) in [
+        (messages(json!({ "context_management": {}, "speed": null, "diagnostics": {} })), &[][..]),
+        (messages(json!({ "context_management": { "edits": [] }, "speed": "fast" })), &["context_management", "speed"]),
+        (responses(json!({ "truncation": "disabled", "include": [], "context_management": [] })), &[]),
+        (responses(json!({ "include": ["reasoning.encrypted_content", "message.output_text.logprobs"] })), &[]),
+        (
+            responses(json!({ "truncation": "auto", "include": ["file_search_call.results"], "max_tool_calls": 3 })),
+            &["include", "max_tool_calls", "truncation"],
+        ),
+        (responses(json!({ "context_management": [{ "type": "compaction" }] })), &["context_management"]),
+    ] {
+        body["model"] = "m".into();
+        for (name, value) in fields.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        assert_eq!(request(body.to_string().as_bytes(), "req_1").unwrap().dropped, expected, "{fields}");
     }
 }
 

@@ -54,6 +54,11 @@ impl Account {
         }
     }
 
+    /// The id of the request.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
     /// Notes the name of the client's key.
     pub fn set_key(&mut self, name: &str) {
         self.key = Some(name.to_owned());

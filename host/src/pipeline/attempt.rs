@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::header::{self, HeaderName};
+use hyper::header::HeaderName;
 use hyper::{HeaderMap, Method, StatusCode};
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ use super::retry::Step;
 use super::snapshot::Snapshot;
 use super::stream::Relay;
 use super::work::{self, Work};
-use super::{dropped, embeddings, failure, media};
+use super::{beside, dropped, embeddings, failure, form, media};
 use crate::chat::answer::{self, Departure};
 use crate::chat::request::{Edit, edit};
 use crate::chat::scan;
@@ -25,7 +25,7 @@ use crate::error::{Cause, Error};
 use crate::plugin::{
     self, Auth, Call, Encoded, FieldEdit, Operation, RequestBody, ResponseHead, ResponseMode, UpstreamRequest,
 };
-use crate::upstream::{Credential, Framing, Incoming, Outgoing, RetryHint, normalised_rate_limits};
+use crate::upstream::{Credential, Framing, Incoming, Outgoing, RetryHint};
 
 /// An error's body is not read past this, in bytes: its text goes into one message.
 const LARGEST_ERROR_BODY: usize = 256 << 10;
@@ -33,13 +33,18 @@ const LARGEST_ERROR_BODY: usize = 256 << 10;
 /// The longest text of an upstream that goes into a message, in bytes.
 pub(super) const LONGEST_MESSAGE: usize = 4 << 10;
 
-/// How long the upstream says that it took, in milliseconds.
-const PROCESSING_TIME: HeaderName = HeaderName::from_static("openai-processing-ms");
-
 /// What a good attempt gave.
 pub(super) enum Attempt {
     Whole { body: Bytes, usage: Option<Usage>, headers: HeaderMap },
     Stream { relay: Box<Relay>, headers: HeaderMap },
+}
+
+/// What an answer in one piece gave where a stream was asked for.
+enum Piece {
+    /// The events of a stream, one a line, which stand to be read.
+    Lines,
+    /// A whole answer that conforms.
+    Answer(String),
 }
 
 /// When something has to be done, and how long that was from when it began.
@@ -120,7 +125,8 @@ async fn make(
 async fn encode(work: &Work, provider: &Provider) -> Result<Encoded, Error> {
     let document = std::str::from_utf8(&work.body).map_err(|_| Error::internal("the body was checked before"))?;
     let encoded = provider.plugin().encode(&work.id, &work.call, document).await;
-    encoded.map_err(|error| failure::of_call(provider, error))
+    // What an upstream says later is told in its own words.
+    encoded.map_err(|error| work.error(failure::of_call(provider, error)))
 }
 
 async fn send(
@@ -129,7 +135,7 @@ async fn send(
     timeouts: &Timeouts,
     mut upstream: UpstreamRequest,
 ) -> Result<Attempt, Error> {
-    let notice = dropped::judge(provider, &upstream.dropped)?;
+    let notice = dropped::judge(provider, &work.dropped(&upstream.dropped))?;
     let body = match &upstream.body {
         RequestBody::None => Bytes::new(),
         RequestBody::Document(document) => Bytes::copy_from_slice(document.as_bytes()),
@@ -141,7 +147,7 @@ async fn send(
     if !incoming.status.is_success() {
         return Err(exchange.refused(incoming).await);
     }
-    let mut headers = passed_on(provider, &incoming.headers);
+    let mut headers = beside::of_answer(provider, exchange.work.call.operation, &incoming.headers);
     headers.extend(notice);
     if exchange.work.call.stream {
         exchange.stream(incoming, headers).await
@@ -187,13 +193,16 @@ impl Exchange<'_> {
     async fn refused(&self, incoming: Incoming) -> Error {
         let (status, hint) = (incoming.status, RetryHint::from_headers(&incoming.headers));
         let head = head(incoming.status, &incoming.headers);
+        let operation = self.work.call.operation;
+        let headers = beside::of_error(self.provider, operation, &incoming.headers);
         // A body that cannot be read is no reason to lose the status.
         let body = incoming.whole(LARGEST_ERROR_BODY, self.timeouts.idle).await.unwrap_or_default();
-        match self.decode(&head, &body).await {
+        let error = match self.decode(&head, &body).await {
             Err(plugin::CallError::Failure(refusal)) => failure::of_upstream(refusal, Some(status), hint),
             Err(fault) => failure::of_call(self.provider, fault),
             Ok(_) => failure::broken_plugin(self.provider, "it took an error for an answer"),
-        }
+        };
+        beside::with_status(error, operation, status).with_headers(headers)
     }
 
     async fn whole(&self, mut incoming: Incoming, headers: HeaderMap) -> Result<Attempt, Error> {
@@ -212,17 +221,25 @@ impl Exchange<'_> {
     }
 
     async fn stream(&mut self, mut incoming: Incoming, headers: HeaderMap) -> Result<Attempt, Error> {
-        // Boxed, like what follows from it: both are rare.
-        if !is_stream(&incoming.headers, self.upstream.framing) && !Box::pin(self.is_mislabelled(&mut incoming)).await?
-        {
-            return Err(Box::pin(self.not_a_stream(incoming)).await);
-        }
-        let head = head(incoming.status, &incoming.headers);
-        let framing = match self.upstream.framing {
+        let mut framing = match self.upstream.framing {
             plugin::Framing::Sse => Framing::Sse,
             plugin::Framing::Ndjson => Framing::Ndjson,
             plugin::Framing::AwsEventStream => Framing::AwsEventStream,
         };
+        // Boxed, like what follows from it: both are rare.
+        if !form::is_stream(&incoming.headers, self.upstream.framing)
+            && !Box::pin(self.is_mislabelled(&mut incoming)).await?
+        {
+            match Box::pin(self.in_one_piece(&mut incoming)).await? {
+                Piece::Lines => framing = Framing::Ndjson,
+                Piece::Answer(document) => {
+                    // All that the answer says goes into one chunk, which the grammar makes conform.
+                    let relay = Box::pin(Relay::local(vec![document], self.work)).await?;
+                    return Ok(Attempt::Stream { relay: Box::new(relay), headers });
+                }
+            }
+        }
+        let head = head(incoming.status, &incoming.headers);
         let events = incoming.events(framing, self.provider.limits().event_bytes)?;
         let relay = Relay::open(self.provider, self.timeouts, self.work, self.upstream, head, events).await;
         let relay = relay.map_err(unseen)?;
@@ -238,17 +255,22 @@ impl Exchange<'_> {
         Ok(matches!(first, Some(b':' | b'a'..=b'z')))
     }
 
-    /// An answer in one piece to a request for a stream: nearly always an error with status 200, or a page of HTML.
-    async fn not_a_stream(&self, incoming: Incoming) -> Error {
+    /// Reads an answer in one piece to a request for a stream. Often it is an error with status 200, or a page of HTML;
+    /// but some upstreams give their events as a list, and some do not stream at all.
+    async fn in_one_piece(&self, incoming: &mut Incoming) -> Result<Piece, Error> {
         let (status, head) = (incoming.status, head(incoming.status, &incoming.headers));
-        let body = match incoming.whole(LARGEST_ERROR_BODY, self.timeouts.idle).await {
-            Ok(body) => body,
-            Err(error) => return error,
-        };
-        match self.decode(&head, &body).await {
-            Err(error) => failure::of_answer(self.provider, error, &head_status(status)),
-            Ok(_) => Error::new(Cause::BadAnswer, "The upstream answered in one piece where a stream was asked for."),
+        let body = incoming.read(self.provider.limits().answer_bytes, self.timeouts.idle).await.map_err(unseen)?;
+        if let Some(lines) = form::lines_of_list(&body) {
+            incoming.put_back(lines);
+            return Ok(Piece::Lines);
         }
+        let document = self.decode(&head, &body).await;
+        let document = document.map_err(|error| failure::of_answer(self.provider, error, &head_status(status)))?;
+        if !matches!(self.work.call.operation, Operation::Chat | Operation::Completions) {
+            let message = "The upstream answered in one piece where a stream was asked for.";
+            return Err(Error::new(Cause::BadAnswer, message));
+        }
+        conforming(document, Some(status), &self.work.call).map(|(document, _)| Piece::Answer(document))
     }
 
     async fn decode(&self, head: &ResponseHead, body: &[u8]) -> Result<String, plugin::CallError> {
@@ -267,20 +289,23 @@ fn admit(operation: Operation, document: &[u8]) -> Result<Option<Usage>, Departu
     }
 }
 
-/// A plugin's document as the client gets it: made to conform where it does not.
 fn whole(document: String, status: Option<StatusCode>, call: &Call, headers: HeaderMap) -> Result<Attempt, Error> {
-    let (document, usage) = match admit(call.operation, document.as_bytes()) {
-        Ok(usage) => (document, usage),
-        Err(Departure::Failed(error)) => return Err(error),
+    let (document, usage) = conforming(document, status, call)?;
+    Ok(Attempt::Whole { body: document.into(), usage, headers })
+}
+
+/// A plugin's document as the client gets it, made to conform where it does not; and what it cost.
+fn conforming(document: String, status: Option<StatusCode>, call: &Call) -> Result<(String, Option<Usage>), Error> {
+    match admit(call.operation, document.as_bytes()) {
+        Ok(usage) => Ok((document, usage)),
         Err(Departure::Departs(reason)) if call.operation == Operation::Chat => {
             tracing::debug!(status = status.map(|status| status.as_u16()), "an answer is repaired: {reason}");
             let document = answer::repair(&document, &call.model)?;
             let usage = admit(call.operation, document.as_bytes()).map_err(no_answer)?;
-            (document, usage)
+            Ok((document, usage))
         }
-        Err(departure) => return Err(no_answer(departure)),
-    };
-    Ok(Attempt::Whole { body: document.into(), usage, headers })
+        Err(departure) => Err(no_answer(departure)),
+    }
 }
 
 fn no_answer(departure: Departure) -> Error {
@@ -345,25 +370,4 @@ fn unseen(error: Error) -> Error {
 /// A good status that came with a bad body tells the client nothing.
 fn head_status(status: StatusCode) -> Option<StatusCode> {
     (!status.is_success()).then_some(status)
-}
-
-/// Whether the answer may be a stream. Some upstreams label theirs `text/plain`, or not at all; a binary one has to say
-/// that it is.
-fn is_stream(headers: &HeaderMap, framing: plugin::Framing) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    if framing == plugin::Framing::AwsEventStream {
-        return kind.as_deref() == Some("application/vnd.amazon.eventstream");
-    }
-    !matches!(kind.as_deref(), Some("application/json" | "application/problem+json" | "text/html" | "application/xml"))
-}
-
-/// The upstream's headers that clients look for: its rate limits under the names of the OpenAI API, and the time it
-/// took.
-fn passed_on(provider: &Provider, headers: &HeaderMap) -> HeaderMap {
-    let mut passed = normalised_rate_limits(headers, provider.rate_limits());
-    if let Some(took) = headers.get(PROCESSING_TIME) {
-        passed.insert(PROCESSING_TIME, took.clone());
-    }
-    passed
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::request::Request;
 use crate::chat::request::Peek;
-use crate::dialect::{self, Translated};
+use crate::dialect::{self, Names, Translated};
 use crate::error::Error;
 use crate::plugin::Operation;
 
@@ -17,12 +17,13 @@ pub(super) type Translate = fn(&[u8], &str) -> Result<Translated, Error>;
 const ESSENTIAL: [&str; 7] =
     ["messages", "system", "max_tokens", "metadata", "input", "instructions", "max_output_tokens"];
 
-/// How a request of this operation becomes a chat, if it is one in another dialect.
-pub(super) fn translation(operation: Operation) -> Option<Translate> {
+/// How a request of this operation becomes a chat, if it is one in another dialect, and what the fields of that are
+/// called there.
+pub(super) fn translation(operation: Operation) -> Option<(Translate, Names)> {
     match operation {
-        Operation::Completions => Some(dialect::completions::request),
-        Operation::Responses => Some(dialect::responses::request),
-        Operation::Messages => Some(dialect::messages::request),
+        Operation::Completions => Some((dialect::completions::request, dialect::completions::NAMES)),
+        Operation::Responses => Some((dialect::responses::request, dialect::responses::NAMES)),
+        Operation::Messages => Some((dialect::messages::request, dialect::messages::NAMES)),
         Operation::Chat | Operation::Models | Operation::Embeddings | Operation::CountTokens => None,
     }
 }
@@ -46,7 +47,7 @@ impl Canonical {
         let translated = |body: &[u8]| {
             let document = match request.operation {
                 Operation::CountTokens => dialect::messages::counted(body).ok()?,
-                other => translation(other)?(body, &request.id).ok()?.document,
+                other => translation(other)?.0(body, &request.id).ok()?.document,
             };
             let peek = Peek::chat(document.as_bytes(), Some(&request.peek.model)).ok()?;
             Some(whole(document.into(), peek))

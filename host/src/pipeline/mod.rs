@@ -4,6 +4,7 @@
 
 mod account;
 mod attempt;
+mod beside;
 mod canonical;
 mod checks;
 mod condense;
@@ -13,6 +14,7 @@ mod dropped;
 mod embeddings;
 mod endpoints;
 mod failure;
+mod form;
 mod media;
 mod members;
 mod models;

@@ -13,7 +13,7 @@ use super::request::Request;
 use super::route::Target;
 use crate::chat::request::Peek;
 use crate::dialect::native::{Named, Native};
-use crate::dialect::{self, Dialect, Translated};
+use crate::dialect::{self, Dialect, Names, Translated};
 use crate::error::{Cause, Error};
 use crate::plugin::{Call, Header, Operation};
 
@@ -31,6 +31,10 @@ pub(super) struct Work {
     pub(super) condensed: Option<HeaderValue>,
     /// How the client is told what comes of it, if it is not told as it comes.
     dialect: Option<Box<dyn Dialect>>,
+    /// What the client calls fields of the document that have another name there.
+    names: Names,
+    /// The client's fields that its dialect's translation leaves out though they ask for something.
+    left_out: Vec<&'static str>,
     /// What was translated, and how: an attempt that comes to nothing leaves a dialect that has begun to tell.
     translated: Option<(Bytes, Translate)>,
 }
@@ -51,22 +55,27 @@ impl Work {
     /// This is nothing that a chat can stand for, or the target offers none.
     pub(super) fn translated(request: &Request<'_>, target: &Target) -> Result<Self, Error> {
         let lacking = || lacking(&target.provider, request.operation);
-        let translate = canonical::translation(request.operation).ok_or_else(lacking)?;
+        let (translate, names) = canonical::translation(request.operation).ok_or_else(lacking)?;
         if !target.provider.supports(Operation::Chat) {
             return Err(lacking());
         }
-        let Translated { document, back } = translate(&request.body, &request.id)?;
-        let peek = Peek::chat(document.as_bytes(), Some(&request.peek.model))?;
+        let Translated { document, back, dropped } = translate(&request.body, &request.id)?;
+        let peek = Peek::chat(document.as_bytes(), Some(&request.peek.model));
+        let peek = peek.map_err(|error| dialect::error_for_client(names, error))?;
         let work = Self::of(request, target, Operation::Chat, document.into(), peek)?;
-        Ok(Self { dialect: Some(back), translated: Some((request.body.clone(), translate)), ..work })
+        let translated = Some((request.body.clone(), translate));
+        Ok(Self { dialect: Some(back), names, left_out: dropped, translated, ..work })
     }
 
     /// Asks in the client's own dialect.
     fn native(request: &Request<'_>, target: &Target) -> Result<Self, Error> {
-        if request.operation == Operation::Responses
-            && let Some(document) = dialect::responses::for_native(&request.body)
-        {
-            let peek = Peek::other(document.as_bytes(), Some(&request.peek.model), "input")?;
+        let changed = match request.operation {
+            Operation::Responses => dialect::responses::for_native(&request.body),
+            Operation::Messages | Operation::CountTokens => dialect::messages::for_native(&request.body),
+            _ => None,
+        };
+        if let Some(document) = changed {
+            let peek = Peek::other(document.as_bytes(), Some(&request.peek.model), "")?;
             return Self::of(request, target, request.operation, document.into(), peek);
         }
         Self::of(request, target, request.operation, request.body.clone(), request.peek.clone())
@@ -94,13 +103,34 @@ impl Work {
             request_id: request.id.to_string(),
             headers: forwarded_headers(&request.headers, &target.provider),
         };
-        Ok(Self { id: Arc::clone(&request.id), call, body, peek, condensed: None, dialect: None, translated: None })
+        Ok(Self {
+            id: Arc::clone(&request.id),
+            call,
+            body,
+            peek,
+            condensed: None,
+            dialect: None,
+            names: &[],
+            left_out: Vec::new(),
+            translated: None,
+        })
+    }
+
+    /// The client's fields that are left out: by the translation of its dialect, and these by the plugin.
+    pub(super) fn dropped(&self, by_plugin: &[String]) -> Vec<String> {
+        let own = |name: &String| dialect::name_for_client(self.names, name).unwrap_or_else(|| name.clone());
+        self.left_out.iter().map(|name| (*name).to_owned()).chain(by_plugin.iter().map(own)).collect()
+    }
+
+    /// An error that names the client's own field.
+    pub(super) fn error(&self, error: Error) -> Error {
+        dialect::error_for_client(self.names, error)
     }
 
     /// How the client is told what comes of an attempt, for one that has just begun. `None`: as it comes.
     pub(super) fn dialect(&mut self) -> Result<Option<Box<dyn Dialect>>, Error> {
         if let Some(native) = native(self.call.operation).filter(|native| *native != Native::Completions) {
-            return Ok(Some(Box::new(Named::new(native))));
+            return Ok(Some(Box::new(Named::new(native, &self.id))));
         }
         match (self.dialect.take(), &self.translated) {
             (None, Some((body, translate))) => translate(body, &self.id).map(|translated| Some(translated.back)),

@@ -57,8 +57,17 @@ impl Incoming {
     /// # Errors
     /// More than `limit` bytes, a body cut off or in an unknown encoding (`Cause::BadAnswer`), or nothing new for
     /// `idle` (`Cause::Timeout`).
-    pub async fn whole(self, limit: usize, idle: Duration) -> Result<Bytes, Error> {
-        let mut body = self.decoded()?;
+    pub async fn whole(mut self, limit: usize, idle: Duration) -> Result<Bytes, Error> {
+        self.read(limit, idle).await
+    }
+
+    /// The same where the answer goes on, with what is [put back](Self::put_back).
+    ///
+    /// # Errors
+    /// As for [`Self::whole`].
+    pub async fn read(&mut self, limit: usize, idle: Duration) -> Result<Bytes, Error> {
+        self.set_decoder()?;
+        let body = &mut self.body;
         let announced = body.raw.size_hint().lower();
         if announced > limit as u64 {
             return Err(fault::body_too_large(limit));
@@ -102,6 +111,11 @@ impl Incoming {
         };
         self.body.ahead = ahead.freeze();
         Ok(found)
+    }
+
+    /// Has these bytes read next, in place of those that were read.
+    pub fn put_back(&mut self, bytes: Bytes) {
+        self.body.ahead = bytes;
     }
 
     /// Reads the body event by event. `event_limit` is the most bytes of one event.

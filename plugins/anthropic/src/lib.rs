@@ -59,7 +59,7 @@ impl Provider for Anthropic {
         let encoded = match call.operation {
             Operation::Chat => claude::chat(chats, call, document)?,
             Operation::Models => Encoded::Send(claude::get(chats, call)),
-            Operation::Messages | Operation::CountTokens => Encoded::Send(claude::native(chats, call, document)?),
+            Operation::Messages | Operation::CountTokens => claude::native(chats, call, document)?,
             other => return Err(Failure::no_operation(other)),
         };
         match encoded {

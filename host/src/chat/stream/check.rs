@@ -50,6 +50,8 @@ impl Sequence {
         self.draft.tools.clear();
         let mut chunk = read_top(chunk, &mut self.draft, &self.tools)?;
         match (chunk.choices.ok_or(Departs::Because("no choices"))?, chunk.usage) {
+            // What the prompt's filters found, for one, which no other chunk tells.
+            (0, None) if chunk.has_more => return because("more than an envelope, and no choices"),
             (0, None) => chunk.checked.is_empty = true,
             (0, Some(scanned)) => {
                 chunk.checked.is_usage = true;
@@ -95,7 +97,13 @@ struct Chunk<'a> {
     /// How many choices there are, if there is such a list.
     choices: Option<usize>,
     usage: Option<ScannedUsage>,
+    /// There is a field that is neither of these nor part of the envelope, and that says something.
+    has_more: bool,
 }
+
+/// What a chunk may hold besides that tells a client nothing if there are no choices: what goes for the whole stream,
+/// and padding.
+const ENVELOPE: [&str; 3] = ["system_fingerprint", "obfuscation", "p"];
 
 fn read_top<'a>(source: &'a str, draft: &mut Draft, tools: &[Tool]) -> Result<Chunk<'a>, Departs> {
     let mut scanner = Scanner::lenient(source);
@@ -127,11 +135,15 @@ fn read_top<'a>(source: &'a str, draft: &mut Draft, tools: &[Tool]) -> Result<Ch
         },
         "service_tier" => check_service_tier(scanner),
         "error" => check_error(scanner),
-        _ if scanner.peek()? == Kind::Object => {
-            chunk.checked.has_usage_elsewhere |= holds_usage(scanner)?;
-            Ok(())
+        name => {
+            let kind = scanner.peek()?;
+            chunk.has_more |= kind != Kind::Null && !ENVELOPE.contains(&name);
+            if kind == Kind::Object {
+                chunk.checked.has_usage_elsewhere |= holds_usage(scanner)?;
+                return Ok(());
+            }
+            Ok(scanner.skip()?)
         }
-        _ => Ok(scanner.skip()?),
     })?;
     scanner.finish()?;
     Ok(chunk)

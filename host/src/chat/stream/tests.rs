@@ -206,13 +206,24 @@ fn a_chunk_that_breaks_a_rule_departs_and_changes_nothing() {
 
 #[test]
 fn chunks_without_content_are_dropped_and_pin_nothing() {
-    let opening = r#"{"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"a":1}]}"#;
     let mut sequence = Sequence::new(false);
-    assert_eq!(word(sequence.admit(opening.as_bytes())), "drop");
-    assert_eq!(sequence.position(), None);
+    for more in ["", r#","prompt_filter_results":null"#, r#","system_fingerprint":"f","obfuscation":"x","p":"y""#] {
+        let opening = format!(r#"{{"choices":[],"created":0,"id":"","model":"","object":""{more}}}"#);
+        assert_eq!(word(sequence.admit(opening.as_bytes())), "drop", "{opening}");
+        assert_eq!(sequence.position(), None);
+    }
     assert_eq!(word(sequence.admit(delta(HELLO).as_bytes())), "relay");
     assert_eq!(word(sequence.admit(chunk("").as_bytes())), "drop");
     assert_eq!(sequence.position(), Some(("c1", 7, "m")));
+}
+
+#[test]
+fn a_chunk_without_choices_that_says_more_departs_wherever_it_stands() {
+    let reason = "more than an envelope, and no choices";
+    let opening = r#"{"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"a":1}]}"#;
+    assert_eq!(word(Sequence::new(false).admit(opening.as_bytes())), reason);
+    let later = chunk("").replace("\"id\"", "\"citations\":[\"https://example.com\"],\"id\"");
+    assert_eq!(word(after(false, &[&delta(HELLO)]).admit(later.as_bytes())), reason);
 }
 
 #[test]

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
-use super::canonical::{Call, Said, bad_answer, body, parse, text};
+use super::canonical::{Call, Function, Said, bad_answer, body, parse, text};
 use super::reply::{Asked, Block, Ending, Input, Message, Usage};
+use crate::dialect::carried::Carried;
 use crate::error::Error;
 
 /// Translates an answer.
@@ -20,10 +22,12 @@ pub(super) fn translate(document: &[u8], asked: &Asked) -> Result<Bytes, Error> 
     let calls = said.tool_calls.iter().flatten().filter_map(call);
     let before = content.len();
     content.extend(calls);
+    content.extend(said.function_call.as_ref().map(|function| called(asked.call_id().into(), function, None)));
 
-    let called = content.len() > before;
+    let is_called = content.len() > before;
+    content.extend(carried(said));
     let refusal = text(said.refusal).map(Cow::into_owned);
-    let ending = Ending::of(choice, called, refusal, asked);
+    let ending = Ending::of(choice, is_called, refusal, asked);
     let usage = answer.usage().map(Usage::from).unwrap_or_default().with_service_tier(body(answer.service_tier));
     let model = text(answer.model).unwrap_or_default();
     let message = Message::new(asked, model, content, ending, usage);
@@ -56,13 +60,22 @@ fn spoken<'a>(said: &Said<'a>) -> impl Iterator<Item = Block<'a>> {
     content.into_iter().chain(refusal)
 }
 
+/// What the upstream wants back. At the end: clients that know nothing of thinking look at the first block.
+fn carried<'a>(said: &Said<'a>) -> Option<Block<'a>> {
+    let mut carried = Carried::default();
+    said.carry(&mut carried);
+    for call in said.tool_calls.iter().flatten() {
+        call.carry(&text(call.id).unwrap_or_default(), &mut carried);
+    }
+    Some(Block::RedactedThinking { data: carried.seal()?.into() })
+}
+
 fn call<'a>(call: &Call<'a>) -> Option<Block<'a>> {
-    let function = call.function.as_ref()?;
+    let id = text(call.id).unwrap_or_default();
+    Some(called(id, call.function.as_ref()?, call.extra_content))
+}
+
+fn called<'a>(id: Cow<'a, str>, function: &Function<'a>, extra_content: Option<&'a RawValue>) -> Block<'a> {
     let arguments = text(function.arguments).unwrap_or_default();
-    Some(Block::ToolUse {
-        id: text(call.id).unwrap_or_default(),
-        name: text(function.name).unwrap_or_default(),
-        input: Input::of(&arguments),
-        extra_content: call.extra_content,
-    })
+    Block::ToolUse { id, name: text(function.name).unwrap_or_default(), input: Input::of(&arguments), extra_content }
 }

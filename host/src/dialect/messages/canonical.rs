@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::chat::finish_reason::FinishReason;
 use crate::chat::usage::Usage;
+use crate::dialect::carried::Carried;
 use crate::error::{Cause, Error};
 
 /// An answer or a chunk.
@@ -54,7 +55,12 @@ pub(super) struct Said<'a> {
     #[serde(borrow)]
     thinking_blocks: Option<&'a RawValue>,
     #[serde(borrow)]
+    reasoning_details: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub(super) tool_calls: Option<Vec<Call<'a>>>,
+    /// A call in the form before tools: there is one, and it has no id.
+    #[serde(borrow)]
+    pub(super) function_call: Option<Function<'a>>,
     #[serde(borrow)]
     annotations: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -153,11 +159,14 @@ impl<'a> Said<'a> {
         self.thinking_blocks.and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default()
     }
 
+    /// Takes note of what the upstream wants back and has no place in a block. That of calls is for [`Call::carry`].
+    pub(super) fn carry(&self, carried: &mut Carried) {
+        carried.add_details(list(self.reasoning_details));
+        carried.add_content(parsed(self.extra_content));
+    }
+
     /// The citations in this dialect's form: those of an address, and those that came in this form.
     pub(super) fn citations(&self) -> Vec<Value> {
-        let list = |list: Option<&RawValue>| -> Vec<Value> {
-            list.and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default()
-        };
         let located = list(self.annotations).into_iter().filter_map(|annotation| {
             let cited = &annotation["url_citation"];
             // What of the source was cited is not known, only where the answer does.
@@ -175,4 +184,20 @@ impl<'a> Said<'a> {
         });
         located.chain(own).collect()
     }
+}
+
+impl Call<'_> {
+    /// Takes note of the signature of a call, which has this id.
+    pub(super) fn carry(&self, id: &str, carried: &mut Carried) {
+        carried.add_call(id, parsed(self.extra_content));
+    }
+}
+
+/// The elements of a list; none if this is no list.
+fn list(value: Option<&RawValue>) -> Vec<Value> {
+    value.and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default()
+}
+
+fn parsed(value: Option<&RawValue>) -> Value {
+    value.and_then(|value| serde_json::from_str(value.get()).ok()).unwrap_or_default()
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::given::{Object, Place, kind, missing, take, take_object, take_text, text_of, wrong};
 use super::parts;
+use crate::dialect::carried::Carried;
 use crate::error::Error;
 
 /// Translates `system` and `messages`.
@@ -135,6 +136,7 @@ struct Turn {
     thinking_blocks: Vec<Value>,
     reasoning: Vec<String>,
     extra_content: Option<Value>,
+    carried: Carried,
 }
 
 impl Turn {
@@ -155,6 +157,10 @@ impl Turn {
             }
             "redacted_thinking" => {
                 let data = take_text(&mut block, "data", place)?;
+                if let Some(carried) = Carried::unseal(&data) {
+                    self.carried.extend(carried);
+                    return Ok(());
+                }
                 self.thinking_blocks.push(json!({ "type": "redacted_thinking", "data": data }));
             }
             "tool_use" => self.calls.push(call(block, place)?),
@@ -172,7 +178,7 @@ impl Turn {
         self.reasoning.retain(|thinking| !thinking.is_empty());
         self.said.retain(|part| part["text"] != "");
         let is_empty = self.said.is_empty() && self.reasoning.is_empty();
-        if is_empty && self.calls.is_empty() && self.thinking_blocks.is_empty() {
+        if is_empty && self.calls.is_empty() && self.thinking_blocks.is_empty() && !self.carried.has_thoughts() {
             return None;
         }
         let mut message = json!({ "role": "assistant", "content": spoken(self.said) });
@@ -186,6 +192,9 @@ impl Turn {
         }
         if let Some(extra) = self.extra_content {
             message["extra_content"] = extra;
+        }
+        if let Value::Object(message) = &mut message {
+            self.carried.restore(message);
         }
         Some(message)
     }

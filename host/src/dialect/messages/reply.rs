@@ -21,9 +21,18 @@ pub(super) struct Asked {
 impl Asked {
     /// The id of the message, made of that of the request.
     fn message_id(&self) -> String {
+        self.id("msg")
+    }
+
+    /// The id of a call for which the upstream gives none.
+    pub(super) fn call_id(&self) -> String {
+        self.id("toolu")
+    }
+
+    fn id(&self, prefix: &str) -> String {
         let id = self.request.strip_prefix("req_").unwrap_or(&self.request);
         let id: String = id.chars().filter(char::is_ascii_alphanumeric).collect();
-        format!("msg_{id}")
+        format!("{prefix}_{id}")
     }
 }
 
@@ -78,8 +87,7 @@ pub(super) enum Block<'a> {
         id: Cow<'a, str>,
         name: Cow<'a, str>,
         input: Input,
-        /// The signature that some upstreams put on a call, and want back with it. A client that keeps what it does
-        /// not know brings it; from another, the turn goes on without.
+        /// The signature that some upstreams put on a call, and want back with it.
         #[serde(skip_serializing_if = "Option::is_none")]
         extra_content: Option<&'a RawValue>,
     },

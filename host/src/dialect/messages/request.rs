@@ -10,7 +10,8 @@
 //! | `metadata.user_id` | `user`, cut to 64 characters |
 //! | `service_tier` | `auto`, and `default` for `standard_only` |
 //! | `mcp_servers`, `container`, `inference_geo` | refused |
-//! | `context_management`, `diagnostics`, `speed` | left out: they change no answer |
+//! | `context_management`, `speed` | left out, and the client is told so |
+//! | `diagnostics` | left out: it changes no answer |
 //! | all others (`model`, `stream`, `temperature`, `top_p`, `top_k`, …) | the same |
 //!
 //! A budget of less than 4096 tokens is a `low` effort, of less than 16384 a `medium` one, and from there on a `high`
@@ -29,8 +30,8 @@ const REFUSED: [(&str, &str); 3] = [
     ("inference_geo", "The place of inference cannot be chosen with this model"),
 ];
 
-/// Hints that mean nothing to other upstreams.
-const HINTS: [&str; 3] = ["context_management", "diagnostics", "speed"];
+/// Wishes that mean nothing to other upstreams.
+const WISHES: [&str; 2] = ["context_management", "speed"];
 
 /// The longest name of a user that upstreams take, in characters.
 const LONGEST_USER: usize = 64;
@@ -44,8 +45,9 @@ pub(super) enum Purpose {
     Count,
 }
 
-/// Translates a body. Returns the canonical document, and the stop sequences that it asks for.
-pub(super) fn translate(body: &[u8], purpose: Purpose) -> Result<(String, Vec<String>), Error> {
+/// Translates a body. Returns the canonical document, the stop sequences that it asks for, and the fields that are left
+/// out though they ask for something.
+pub(super) fn translate(body: &[u8], purpose: Purpose) -> Result<(String, Vec<String>, Vec<&'static str>), Error> {
     let mut given = parse(body)?;
     refuse(&mut given)?;
     let mut canonical = Object::new();
@@ -61,14 +63,16 @@ pub(super) fn translate(body: &[u8], purpose: Purpose) -> Result<(String, Vec<St
     reasoning_and_format(&mut given, &mut canonical)?;
     identity(&mut given, &mut canonical);
     // What is left has the same name in both, or no name here.
-    given.retain(|name, _| !HINTS.contains(&name.as_str()));
+    given.remove("diagnostics");
+    let asks = |value: Value| value.as_object().is_none_or(|wishes| !wishes.is_empty());
+    let dropped = WISHES.into_iter().filter(|name| given.remove(*name).is_some_and(asks)).collect();
     for (name, value) in given {
         canonical.entry(name).or_insert(value);
     }
     if canonical.get("stream") == Some(&Value::Bool(true)) {
         canonical.insert("stream_options".to_owned(), json!({ "include_usage": true }));
     }
-    Ok((Value::Object(canonical).to_string(), stop_sequences))
+    Ok((Value::Object(canonical).to_string(), stop_sequences, dropped))
 }
 
 fn refuse(given: &mut Object) -> Result<(), Error> {

@@ -5,7 +5,8 @@
 //! grows; it stops when nothing can be added to it any more, which for a call means that its arguments are a complete
 //! object; then the next one is told, with what has come of it in the meantime.
 //!
-//! A signature that comes with a text has no place in a delta, and is lost here.
+//! A signature that comes with a text has no place in a delta: the block at the end carries it, with all else that the
+//! upstream wants back.
 
 mod balance;
 mod block;
@@ -18,8 +19,9 @@ use bytes::BytesMut;
 use serde_json::json;
 
 use self::block::{Kind, Queued};
-use super::canonical::{Call, Choice, Document, Said, ThinkingBlock, bad_answer, body, parse, text};
+use super::canonical::{Call, Choice, Document, Function, Said, ThinkingBlock, bad_answer, body, parse, text};
 use super::reply::{Asked, Ending, Message, Usage};
+use crate::dialect::carried::Carried;
 use crate::error::Error;
 
 /// A sign of life.
@@ -47,6 +49,7 @@ pub(super) struct Stream {
     /// How many tool calls have begun.
     calls: u64,
     refusal: Option<String>,
+    carried: Carried,
     ending: Option<Ending>,
     usage: Usage,
 }
@@ -115,7 +118,14 @@ impl Stream {
         for call in said.tool_calls.iter().flatten() {
             self.call(call);
         }
+        if let Some(function) = &said.function_call {
+            self.function_call(function, asked);
+        }
+        said.carry(&mut self.carried);
         if choice.finish_reason().is_some() {
+            if let Some(data) = std::mem::take(&mut self.carried).seal() {
+                self.push(Kind::Redacted { data });
+            }
             self.ending = Some(Ending::of(choice, self.calls > 0, self.refusal.take(), asked));
         }
     }
@@ -163,8 +173,8 @@ impl Stream {
 
     /// Adds an element of `thinking_blocks`: the signature of what was thought, and its text unless that was told.
     fn thinking_block(&mut self, element: &ThinkingBlock<'_>) {
-        if let Some(data) = body(element.data) {
-            self.push(Kind::Redacted { data: data.to_owned() });
+        if let Some(data) = text(element.data) {
+            self.push(Kind::Redacted { data: data.into_owned() });
             return;
         }
         let goes_on = |block: &Queued| match &block.kind {
@@ -210,6 +220,21 @@ impl Stream {
         let found = self.blocks.iter_mut().find(|block| block.is_call(call.index));
         if let Some(block) = found {
             block.sign(call.extra_content);
+            if let Kind::Call { id, .. } = &block.kind {
+                call.carry(id, &mut self.carried);
+            }
+            block.add_arguments(function.arguments);
+        }
+    }
+
+    /// Adds to the one call of the form before tools, which has no id.
+    fn function_call(&mut self, function: &Function<'_>, asked: &Asked) {
+        if self.calls == 0 {
+            self.calls = 1;
+            let name = text(function.name).map(Cow::into_owned).unwrap_or_default();
+            self.push(Kind::call(0, asked.call_id(), name));
+        }
+        if let Some(block) = self.blocks.iter_mut().find(|block| block.is_call(0)) {
             block.add_arguments(function.arguments);
         }
     }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod requests;
+mod round_trip;
 mod streams;
 
 use serde_json::{Value, json};
@@ -19,6 +20,32 @@ fn dialect(stop_sequences: &[&str]) -> Box<dyn Dialect> {
         "stop_sequences": stop_sequences,
     });
     super::request(body.to_string().as_bytes(), "req_0a1").unwrap().back
+}
+
+/// The block at the end of a message that carries this.
+fn carried(what: &Value) -> Value {
+    json!({ "type": "redacted_thinking", "data": format!("weir.1:{what}") })
+}
+
+#[test]
+fn an_upstream_of_this_dialect_gets_only_what_is_its_own() {
+    let ours = carried(&json!({ "reasoning_details": [1] }));
+    let theirs = json!({ "type": "redacted_thinking", "data": "b3Bh" });
+    let turn = |blocks: Value| json!({ "role": "assistant", "content": blocks });
+    let user = json!({ "role": "user", "content": "weir.1:" });
+    for (messages, expected) in [
+        (
+            json!([user, turn(json!([theirs, { "type": "text", "text": "a" }, ours]))]),
+            Some(json!([user, turn(json!([theirs, { "type": "text", "text": "a" }])),])),
+        ),
+        (json!([user, turn(json!([ours])), user]), Some(json!([user, user]))),
+        (json!([user, turn(json!([]))]), Some(json!([user, turn(json!([]))]))),
+        (json!([turn(json!([theirs]))]), None),
+    ] {
+        let changed = super::for_native(json!({ "model": "m", "messages": messages }).to_string().as_bytes());
+        let changed = changed.map(|body| serde_json::from_str::<Value>(&body).unwrap()["messages"].take());
+        assert_eq!(changed, expected, "{messages}");
+    }
 }
 
 #[test]
@@ -42,9 +69,9 @@ fn every_status_has_its_type_of_error() {
     ] {
         let failed = Error::new(Cause::Internal, "It \"failed\".").with_status(status.try_into().unwrap());
         let expected = json!({
-            "type": "error", "error": { "type": kind, "message": "It \"failed\"." }, "request_id": null
+            "type": "error", "error": { "type": kind, "message": "It \"failed\"." }, "request_id": "req_1"
         });
-        assert_eq!(error(&failed), expected.to_string(), "{status}");
+        assert_eq!(error(&failed, "req_1"), expected.to_string(), "{status}");
     }
 }
 
@@ -54,7 +81,7 @@ fn a_prompt_that_is_too_long_is_said_in_the_words_that_agents_look_for() {
         ("The limit is 8192 tokens.", "prompt is too long: The limit is 8192 tokens."),
         ("Your prompt is too long.", "Your prompt is too long."),
     ] {
-        let body: Value = serde_json::from_str(&error(&Error::new(Cause::ContextLength, message))).unwrap();
+        let body: Value = serde_json::from_str(&error(&Error::new(Cause::ContextLength, message), "req_1")).unwrap();
         assert_eq!(body["error"]["message"], expected);
     }
 }

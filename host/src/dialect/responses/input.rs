@@ -6,9 +6,9 @@
 
 use serde_json::{Value, json};
 
-use super::carried::Carried;
 use super::request::unsupported;
 use super::{Object, nonempty, parts, take_list, take_text};
+use crate::dialect::carried::Carried;
 use crate::error::Error;
 
 /// Items of tools that ran at an upstream, calls and results in one.

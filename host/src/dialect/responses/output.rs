@@ -6,11 +6,11 @@
 
 use serde_json::{Value, json};
 
-use super::carried::Carried;
 use super::event::{Events, Field, Place};
 use super::item::{Call, Kind, Message, Reasoning, Status};
 use super::response::{self, Echo, Identity, Outcome, Response};
 use super::{Object, nonempty, take_list, take_text};
+use crate::dialect::carried::Carried;
 use crate::error::Error;
 
 /// The answer as far as it has come.
@@ -83,11 +83,14 @@ impl Output {
 
     fn delta(&mut self, mut delta: Object, logprobs: Vec<Value>, events: &mut Events<'_>) {
         let mut calls = take_list(&mut delta, "tool_calls");
+        calls.extend(self.function_call(&mut delta));
         if let Some(text) = nonempty(delta.get("reasoning_content")) {
             self.think(text, events);
         }
         // All that the next reasoning item has to bring back, before something else completes it.
-        self.carried.add(&mut delta);
+        self.carried.add_thinking(take_list(&mut delta, "thinking_blocks"));
+        self.carried.add_details(take_list(&mut delta, "reasoning_details"));
+        self.carried.add_content(delta.remove("extra_content").unwrap_or_default());
         for call in calls.iter_mut().filter_map(Value::as_object_mut) {
             self.carry(call);
         }
@@ -141,11 +144,18 @@ impl Output {
         }
     }
 
+    /// A call in the form before tools, of which there is one and which has no id, as a tool call.
+    fn function_call(&mut self, delta: &mut Object) -> Option<Value> {
+        let function = delta.remove("function_call").filter(Value::is_object)?;
+        let id = self.response.item_id("call", 0);
+        Some(json!({ "index": 0, "id": id, "type": "function", "function": function }))
+    }
+
     /// Takes note of what a piece of a tool call has to bring back.
     fn carry(&mut self, call: &mut Object) {
         let known = call.get("index").and_then(Value::as_u64).and_then(|index| self.open_call(index));
         let id = known.map(|call| call.id().to_owned()).or_else(|| nonempty(call.get("id")).map(str::to_owned));
-        self.carried.add_call(&id.unwrap_or_default(), call);
+        self.carried.add_call(&id.unwrap_or_default(), call.remove("extra_content").unwrap_or_default());
     }
 
     fn open_call(&mut self, index: u64) -> Option<&mut Call> {

@@ -22,11 +22,27 @@ const FOREIGN: [(&str, &str); 4] = [
     ("n", "A Response is always one answer."),
 ];
 
-/// Fields that are dealt with here alone, or that change no answer.
+/// Fields that are dealt with here alone, or that nobody can fulfil: see [`dropped`].
 ///
-/// `store` wants nothing that is done here: no upstream of Chat Completions keeps Responses. `max_tool_calls` limits
-/// tools that are refused.
+/// `store` wants nothing that is done here: no upstream of Chat Completions keeps Responses.
 const NOT_FORWARDED: [&str; 6] = ["store", "background", "n", "truncation", "context_management", "max_tool_calls"];
+
+/// What one can have included and gets here.
+const INCLUDED: [&str; 2] = ["message.output_text.logprobs", "reasoning.encrypted_content"];
+
+/// The fields that are left out though they ask for something.
+pub(super) fn dropped(fields: &Object) -> Vec<&'static str> {
+    let asks = |name: &str| match (name, fields.get(name)) {
+        (_, None | Some(Value::Null)) => false,
+        ("truncation", Some(value)) => value == "auto",
+        ("include", Some(value)) => {
+            let known = |name: &Value| name.as_str().is_some_and(|name| INCLUDED.contains(&name));
+            value.as_array().is_some_and(|names| !names.iter().all(known))
+        }
+        (_, Some(value)) => value.as_array().is_none_or(|list| !list.is_empty()),
+    };
+    ["context_management", "include", "max_tool_calls", "truncation"].into_iter().filter(|name| asks(name)).collect()
+}
 
 /// The canonical request that a request stands for.
 ///

@@ -35,7 +35,10 @@ impl Grammar {
     pub(super) fn repair(&mut self, chunk: &str, reason: &'static str) -> Result<Vec<String>, Error> {
         match self {
             Self::Chat(sequence) => sequence.repair(chunk),
-            Self::Native(_) => {
+            Self::Native(sequence) => {
+                if let Some(repaired) = sequence.repair(chunk, reason) {
+                    return Ok(vec![repaired]);
+                }
                 let error = Error::new(Cause::BadAnswer, "The upstream sent an event that makes no sense.");
                 Err(error.with_detail(reason))
             }

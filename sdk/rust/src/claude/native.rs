@@ -8,22 +8,61 @@ use super::request::{betas, upstream_request};
 use super::settings::{Cloud, Settings};
 use crate::openai::{self, push_json_string};
 use crate::{
-    Call, Event, Failure, FieldEdit, Operation, Progress, RequestBody, ResponseMode, StreamDecoder, UpstreamRequest,
+    Call, Encoded, Event, Failure, FieldEdit, Operation, Progress, RequestBody, ResponseMode, StreamDecoder,
+    UpstreamRequest,
 };
 
-/// Passes a request on, to be answered or to have its tokens counted. The plugin adds `path`, `auth`, and for Bedrock
-/// `framing`.
+/// Passes a request on, to be answered or to have its tokens counted, or asks the host for the media that it refers to:
+/// only Anthropic itself fetches any. The plugin adds `path`, `auth`, and for Bedrock `framing`.
 ///
 /// # Errors
 /// A document that is no request.
-pub fn native(settings: &Settings, call: &Call, document: &str) -> Result<UpstreamRequest, Failure> {
+pub fn native(settings: &Settings, call: &Call, document: &str) -> Result<Encoded, Failure> {
+    if settings.cloud != Cloud::Anthropic && document.contains("\"url\"") {
+        let remote = remote_media(document)?;
+        if !remote.is_empty() {
+            return Ok(Encoded::Fetch(remote));
+        }
+    }
     let betas = betas(settings, call, None);
     let mut edits = lead(settings, call, &betas);
     edits.extend(own_turns(document)?.map(|messages| edit("messages", Some(messages))));
     // Within the frames of Bedrock the events are no documents of this API yet.
     let in_frames = settings.cloud == Cloud::Bedrock && call.stream;
     let response = if in_frames { ResponseMode::Decode } else { ResponseMode::Forward };
-    Ok(UpstreamRequest { response, ..upstream_request(settings, call, &betas, RequestBody::Forward(edits)) })
+    let request = upstream_request(settings, call, &betas, RequestBody::Forward(edits));
+    Ok(Encoded::Send(UpstreamRequest { response, ..request }))
+}
+
+/// The http(s) URLs of images and documents, each once.
+fn remote_media(document: &str) -> Result<Vec<String>, Failure> {
+    let request: Map<String, Value> = openai::parse(document)?;
+    let mut urls = Vec::new();
+    request.get("messages").into_iter().for_each(|messages| collect_urls(messages, &mut urls));
+    Ok(urls)
+}
+
+/// Collects the URLs of a list of messages or blocks, and of the lists in them: results of tools hold blocks, and so do
+/// some documents.
+fn collect_urls(list: &Value, urls: &mut Vec<String>) {
+    for element in list.as_array().into_iter().flatten() {
+        let source = &element["source"];
+        let is_media = matches!(element["type"].as_str(), Some("image" | "document"));
+        let url = source["url"].as_str().filter(|_| is_media && source["type"] == "url");
+        let is_remote = |url: &&str| {
+            let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+            matches!(scheme.as_deref(), Some("http" | "https"))
+        };
+        if let Some(url) = url.filter(is_remote)
+            && !urls.iter().any(|known| known == url)
+        {
+            urls.push(url.to_owned());
+        }
+        if is_media {
+            collect_urls(&source["content"], urls);
+        }
+        collect_urls(&element["content"], urls);
+    }
 }
 
 /// The fields that say which model and how, changed to what the cloud wants to read in the body.

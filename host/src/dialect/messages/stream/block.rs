@@ -31,7 +31,6 @@ pub(super) enum Kind {
         index: Option<u64>,
     },
     Redacted {
-        /// The body of a JSON string.
         data: String,
     },
     Call {
@@ -64,7 +63,7 @@ impl Queued {
         matches!(&self.kind, Kind::Call { index, .. } if *index == number)
     }
 
-    /// Keeps the signature of a call. One that comes after the call's start is lost: it has no place in a delta.
+    /// Keeps the signature of a call, to be told with the call's start.
     pub(super) fn sign(&mut self, signature: Option<&RawValue>) {
         if let (Kind::Call { extra_content, .. }, Some(signature)) = (&mut self.kind, signature) {
             *extra_content = Some(signature.to_owned());

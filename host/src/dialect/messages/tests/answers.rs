@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::dialect;
+use super::{carried, dialect};
 
 /// The message that an answer with this choice becomes.
 fn message(choice: &Value, usage: &Value, stop_sequences: &[&str]) -> Value {
@@ -43,6 +43,12 @@ fn every_end_has_its_reason() {
         (json!({ "finish_reason": "tool_calls", "message": { "tool_calls": calls } }), &[], "tool_use", None),
         (json!({ "finish_reason": "stop", "message": { "tool_calls": calls } }), &[], "tool_use", None),
         (json!({ "finish_reason": "length", "message": { "tool_calls": calls } }), &[], "max_tokens", None),
+        (
+            json!({ "finish_reason": "function_call", "message": { "function_call": { "name": "f", "arguments": "" } } }),
+            &[],
+            "tool_use",
+            None,
+        ),
         (json!({ "finish_reason": "stop", "message": { "refusal": "No." } }), &[], "refusal", None),
         (json!({ "finish_reason": "stop", "stop_reason": "x" }), &["y", "x"], "stop_sequence", Some("x")),
         (json!({ "finish_reason": "stop", "stop_reason": 32000 }), &["x"], "end_turn", None),
@@ -82,6 +88,10 @@ fn blocks_come_in_the_order_of_thinking_text_and_calls() {
     call_signed[0]["extra_content"] = signature.clone();
     let mut used_signed = used(json!({}));
     used_signed["extra_content"] = signature.clone();
+    let details = json!([
+        { "type": "reasoning.text", "text": "Hm.", "signature": "s", "index": 0 },
+        { "type": "reasoning.encrypted", "data": "b3Bh", "id": "r", "index": 1 },
+    ]);
     let citation = json!({ "type": "web_search_result_location", "cited_text": "", "encrypted_index": "",
         "title": null, "url": "https://e.example" });
     let location = json!({ "type": "char_location", "cited_text": "c", "document_index": 0, "document_title": null,
@@ -100,10 +110,20 @@ fn blocks_come_in_the_order_of_thinking_text_and_calls() {
         // What is no object is kept, but not as if it were one.
         (json!({ "tool_calls": call("{\"b\":") }), json!([used(json!({ "INVALID_JSON": "{\"b\":" }))])),
         (json!({ "tool_calls": call("[1]") }), json!([used(json!({ "INVALID_JSON": "[1]" }))])),
-        (json!({ "tool_calls": call_signed }), json!([used_signed])),
+        (
+            json!({ "tool_calls": call_signed }),
+            json!([used_signed, carried(&json!({ "tool_calls": { "t": signature } }))]),
+        ),
         (
             json!({ "content": "a", "extra_content": signature }),
-            json!([{ "type": "text", "text": "a", "extra_content": signature }]),
+            json!([
+                { "type": "text", "text": "a", "extra_content": signature },
+                carried(&json!({ "extra_content": signature })),
+            ]),
+        ),
+        (
+            json!({ "content": "a", "reasoning_content": "Hm.", "reasoning_details": details }),
+            json!([thinking("Hm.", ""), text("a"), carried(&json!({ "reasoning_details": details }))]),
         ),
         (
             json!({ "content": "a",
@@ -115,6 +135,10 @@ fn blocks_come_in_the_order_of_thinking_text_and_calls() {
             json!([{ "type": "text", "text": "a", "citations": [citation, location] }]),
         ),
         (json!({ "content": "a", "annotations": "odd", "thinking_blocks": 7 }), json!([text("a")])),
+        (
+            json!({ "content": null, "function_call": { "name": "f", "arguments": "{\"b\":1}" } }),
+            json!([{ "type": "tool_use", "id": "toolu_0a1", "name": "f", "input": { "b": 1 } }]),
+        ),
     ] {
         let message = message(&json!({ "message": said, "finish_reason": "stop" }), &Value::Null, &[]);
         assert_eq!(message["content"], blocks, "{said}");

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use super::dialect;
+use super::{carried, dialect};
 use crate::error::{Cause, Error};
 
 fn chunk(delta: &Value, finish_reason: Option<&str>) -> String {
@@ -13,7 +13,7 @@ fn chunk(delta: &Value, finish_reason: Option<&str>) -> String {
 }
 
 /// The text of a stream of these deltas, the last one of which ends it.
-fn stream(deltas: &[Value], finish_reason: &str) -> String {
+pub(super) fn stream(deltas: &[Value], finish_reason: &str) -> String {
     let mut dialect = dialect(&[]);
     let mut out = BytesMut::new();
     for (index, delta) in deltas.iter().enumerate() {
@@ -25,7 +25,7 @@ fn stream(deltas: &[Value], finish_reason: &str) -> String {
 }
 
 /// The data of each event. The names of the events say the same as the data.
-fn events(text: &str) -> Vec<Value> {
+pub(super) fn events(text: &str) -> Vec<Value> {
     let event = |event: &str| {
         let (name, data) = event.split_once('\n').unwrap();
         let data: Value = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
@@ -210,11 +210,29 @@ fn blocks_follow_one_another() {
                 ),
                 r#"0 "{}""#.into(),
                 "0 .".into(),
+                format!(
+                    "1 {}",
+                    carried(&json!({ "tool_calls": { "t0": { "google": { "thought_signature": "s" } } } }))
+                ),
+                "1 .".into(),
             ],
         ),
         (
             vec![json!({ "content": "a" }), json!({ "annotations": cited })],
             vec![text.into(), r#"0 "a""#.into(), format!("0 {citation}"), "0 .".into()],
+        ),
+        (
+            vec![
+                json!({ "function_call": { "name": "f0", "arguments": "" } }),
+                json!({ "function_call": { "arguments": "{\"a\":" } }),
+                json!({ "function_call": { "arguments": "1}" } }),
+            ],
+            vec![
+                format!("0 {}", started(0).replace("t0", "toolu_0a1")),
+                r#"0 "{\"a\":""#.into(),
+                r#"0 "1}""#.into(),
+                "0 .".into(),
+            ],
         ),
         (vec![json!({ "refusal": "No." })], vec![text.into(), r#"0 "No.""#.into(), "0 .".into()]),
     ];

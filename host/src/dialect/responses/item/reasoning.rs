@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::dialect::responses::carried::Carried;
+use crate::dialect::carried::Carried;
 use crate::dialect::responses::event::{Events, Field, Place};
 
 /// A reasoning item that is being written.

@@ -82,6 +82,17 @@ fn reasoning_messages_and_calls_are_items_in_this_order() {
 }
 
 #[test]
+fn a_call_in_the_form_before_tools_is_a_call() {
+    let function = json!({ "name": "f", "arguments": "{\"x\":1}" });
+    let message = json!({ "role": "assistant", "content": null, "function_call": function });
+    let expected = json!([{
+        "id": "fc_00", "type": "function_call", "status": "completed", "call_id": "call_00", "name": "f",
+        "arguments": "{\"x\":1}",
+    }]);
+    assert_eq!(output(message, "function_call"), expected);
+}
+
+#[test]
 fn the_finish_reason_decides_the_status() {
     let cases = [
         ("stop", "completed", Value::Null),

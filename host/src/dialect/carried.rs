@@ -1,20 +1,22 @@
 //! What an upstream wants back in the next turn of a conversation: signed thinking, signatures of tool calls and texts.
 //!
-//! Chat Completions clients keep it in the message that it came in. The items of a Response have one place for it, a
-//! reasoning item's `encrypted_content`, which clients send back unread. It is not secret: the client of the same
-//! conversation would see it in the canonical form too.
+//! Chat Completions clients keep it in the message that it came in. The other dialects have one place for it that
+//! clients send back unread: the `encrypted_content` of a reasoning item in Responses, the `data` of a block of
+//! redacted thinking in Messages. It is not secret: the client of the same conversation would see it in the canonical
+//! form too.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Object, take_list};
+/// A JSON object.
+type Object = Map<String, Value>;
 
-/// How an `encrypted_content` of ours begins. Whatever else clients send there is another's, and nobody here reads it.
+/// How a text of ours begins. Whatever else clients send there is another's, and nobody here reads it.
 const MARK: &str = "weir.1:";
 
 /// The fields of canonical messages that have to come back.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Carried {
+pub struct Carried {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     thinking_blocks: Vec<Value>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -27,36 +29,44 @@ pub(super) struct Carried {
     tool_calls: Object,
 }
 
-/// The request without what this gateway made for earlier turns with other upstreams: one that speaks Responses by
-/// itself takes an `encrypted_content` only if it is its own. `None` if there is none, as nearly always.
-pub(super) fn without_ours(body: &[u8]) -> Option<String> {
-    memchr::memmem::find(body, MARK.as_bytes())?;
-    let mut request: Object = serde_json::from_slice(body).ok()?;
-    let items = request.get_mut("input")?.as_array_mut()?;
-    let is_ours = |item: &Value| item["encrypted_content"].as_str().is_some_and(|content| content.starts_with(MARK));
-    items.retain(|item| !is_ours(item));
-    serde_json::to_string(&request).ok()
+/// Whether a body may hold a text of ours. Hardly any does: this is quick.
+pub fn may_be_in(body: &[u8]) -> bool {
+    memchr::memmem::find(body, MARK.as_bytes()).is_some()
+}
+
+/// Whether this is a text of ours. An upstream that speaks the client's dialect by itself must not get it: it takes only
+/// its own.
+pub fn is_ours(text: &Value) -> bool {
+    text.as_str().is_some_and(|text| text.starts_with(MARK))
 }
 
 impl Carried {
-    /// Takes what has to come back out of a message or a delta. That of its tool calls is for [`Carried::add_call`].
-    pub(super) fn add(&mut self, delta: &mut Object) {
-        join(&mut self.thinking_blocks, take_list(delta, "thinking_blocks"));
-        join(&mut self.reasoning_details, take_list(delta, "reasoning_details"));
-        if let Some(content) = delta.remove("extra_content").filter(|content| !content.is_null()) {
+    /// Adds the `thinking_blocks` of a message or a delta.
+    pub fn add_thinking(&mut self, blocks: Vec<Value>) {
+        join(&mut self.thinking_blocks, blocks);
+    }
+
+    /// Adds the `reasoning_details` of a message or a delta.
+    pub fn add_details(&mut self, details: Vec<Value>) {
+        join(&mut self.reasoning_details, details);
+    }
+
+    /// Adds the `extra_content` of a message or a delta.
+    pub fn add_content(&mut self, content: Value) {
+        if !content.is_null() {
             self.extra_content = content;
         }
     }
 
-    /// The same of a tool call, which has this id.
-    pub(super) fn add_call(&mut self, id: &str, call: &mut Object) {
-        if let Some(content) = call.remove("extra_content").filter(|content| !content.is_null()) {
+    /// Adds the `extra_content` of a tool call, which has this id.
+    pub fn add_call(&mut self, id: &str, content: Value) {
+        if !content.is_null() {
             self.tool_calls.insert(id.to_owned(), content);
         }
     }
 
-    /// Takes over what another reasoning item of the same turn carries.
-    pub(super) fn extend(&mut self, other: Self) {
+    /// Takes over what another text of the same turn carries.
+    pub fn extend(&mut self, other: Self) {
         self.thinking_blocks.extend(other.thinking_blocks);
         self.reasoning_details.extend(other.reasoning_details);
         if !other.extra_content.is_null() {
@@ -65,30 +75,31 @@ impl Carried {
         self.tool_calls.extend(other.tool_calls);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether there is nothing to carry.
+    pub fn is_empty(&self) -> bool {
         !self.has_thoughts() && self.extra_content.is_null() && self.tool_calls.is_empty()
     }
 
     /// Whether some of this was thought, rather than belonging to a text or a call.
-    pub(super) fn has_thoughts(&self) -> bool {
+    pub fn has_thoughts(&self) -> bool {
         !self.thinking_blocks.is_empty() || !self.reasoning_details.is_empty()
     }
 
-    /// The `encrypted_content` that says all this, if there is anything.
-    pub(super) fn seal(&self) -> Option<String> {
+    /// The text that says all this, if there is anything.
+    pub fn seal(&self) -> Option<String> {
         if self.is_empty() {
             return None;
         }
         Some(format!("{MARK}{}", serde_json::to_string(self).ok()?))
     }
 
-    /// Reads an `encrypted_content`. `None` if it is not one of ours.
-    pub(super) fn unseal(sealed: &str) -> Option<Self> {
+    /// Reads such a text. `None` if it is not one of ours.
+    pub fn unseal(sealed: &str) -> Option<Self> {
         serde_json::from_str(sealed.strip_prefix(MARK)?).ok()
     }
 
     /// Puts everything back into a canonical message of the assistant.
-    pub(super) fn restore(mut self, message: &mut Object) {
+    pub fn restore(mut self, message: &mut Object) {
         for (name, list) in [("thinking_blocks", self.thinking_blocks), ("reasoning_details", self.reasoning_details)] {
             if !list.is_empty() {
                 message.insert(name.to_owned(), list.into());
