@@ -7,12 +7,11 @@ use super::reply::ReplyBody;
 use super::request_id;
 use crate::config::{Cors, Origins};
 
-/// Headers that the SDKs of OpenAI and Anthropic, and browsers, send, and those that Weir understands.
+/// Headers that the OpenAI SDKs and browsers send, and those that Weir understands.
 const REQUEST_HEADERS: &str = "authorization, content-type, x-api-key, x-request-id, idempotency-key, openai-organization, \
      openai-project, x-stainless-lang, x-stainless-package-version, x-stainless-os, x-stainless-arch, \
      x-stainless-runtime, x-stainless-runtime-version, x-stainless-retry-count, x-stainless-timeout, \
-     x-stainless-helper-method, x-stainless-helper, anthropic-version, anthropic-beta, \
-     anthropic-dangerous-direct-browser-access, x-weir-tags";
+     x-stainless-helper-method, x-stainless-helper, x-weir-tags";
 
 /// Headers that pages may read.
 const EXPOSED: &str = "x-request-id, request-id, x-upstream-request-id, retry-after, retry-after-ms, x-should-retry, \
