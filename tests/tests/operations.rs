@@ -177,6 +177,21 @@ async fn clients_of_messages_get_what_an_upstream_of_messages_says_beside_its_an
 }
 
 #[tokio::test]
+async fn a_client_of_another_dialect_hears_of_its_own_fields() {
+    let upstream = Upstream::always(reply::json(200, &Dialect::OpenAi.answer("hi"))).await;
+    let gateway = Gateway::start(&Config::of(Dialect::OpenAi, &upstream)).await;
+    let client = gateway.client();
+    let mut request = json!({ "model": "m1", "max_tokens": 9, "messages": [{ "role": "user", "content": "x" }] });
+    request["speed"] = "fast".into();
+    let answer = client.post("/v1/messages", &request).await;
+    assert_eq!((answer.status.as_u16(), answer.header("x-weir-dropped-parameters")), (200, Some("speed")));
+    request["max_tokens"] = 0.into();
+    let refused = client.post("/v1/messages", &request).await;
+    assert_eq!(refused.status.as_u16(), 400);
+    assert!(refused.text().contains("'max_tokens'"), "{}", refused.text());
+}
+
+#[tokio::test]
 async fn what_needs_a_store_is_refused_with_the_field_at_fault() {
     let gateway = Gateway::start(&Config::new().provider(Provider::offline("demo", &["demo"]))).await;
     let client = gateway.client();
