@@ -87,7 +87,8 @@ fn keys(fields: &mut Fields<'_, '_>) -> Vec<Key> {
 fn default_model(node: &Node, providers: &[Provider], models: &[Model]) -> Result<String, String> {
     let name = model_name(node)?;
     let names = || models.iter().map(|model| model.name.as_str());
-    match names().any(|known| known == name) || target::names(node, providers).is_ok() {
+    let leads = |model: &Model| model.matched(&name).is_some() || model.aliases.contains(&name);
+    match models.iter().any(leads) || target::names(node, providers).is_ok() {
         true => Ok(name),
         false => Err(format!("neither a name in `models` nor `provider/model`{}", did_you_mean(&name, names()))),
     }

@@ -401,3 +401,18 @@ fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, Errors> {
 fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
+
+#[test]
+fn the_default_model_is_any_name_that_a_client_could_ask_for() {
+    let config = |name: &str| {
+        format!(
+            "providers: [{{ name: openai, base_url: \"http://127.0.0.1:1/v1\" }}]\nmodels:\n  \
+             - {{ name: \"task:*\", aliases: [job], targets: [\"openai/*\"] }}\ndefault_model: \"{name}\"\n"
+        )
+    };
+    for name in ["task:code", "job", "openai/gpt"] {
+        assert_eq!(read(&config(name), &[]).unwrap().default_model.as_deref(), Some(name));
+    }
+    let errors = read(&config("tusk:code"), &[]).unwrap_err();
+    assert!(errors.to_string().contains("weir.yaml:4:16: `default_model`: neither a name"), "{errors}");
+}

@@ -1,5 +1,6 @@
 //! Looks at a component without running it: what it is, which contract it speaks, what it wants to import.
 
+use std::io;
 use std::path::Path;
 
 use wasmtime::Engine;
@@ -8,6 +9,7 @@ use wasmtime::component::Component;
 use super::generation::{Descriptor, Generation, LARGEST_COMPONENT, LoadError};
 use super::sandbox::{CONTRACT_VERSION, Sandbox};
 use super::world::Kind;
+use crate::config::did_you_mean;
 
 /// The package whose interfaces make up the contract.
 const PACKAGE: &str = "weir:plugin/";
@@ -51,12 +53,25 @@ pub async fn inspect(sandbox: &Sandbox, path: &Path) -> Result<Inspection, LoadE
 
 /// Reads a component's file if it has a sensible size.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let describe = |error: std::io::Error| LoadError::Read(format!("cannot read {}: {error}", path.display()));
+    let describe = |error: io::Error| {
+        let near = if error.kind() == io::ErrorKind::NotFound { near(path) } else { String::new() };
+        LoadError::Read(format!("cannot read {}: {error}{near}", path.display()))
+    };
     let size = std::fs::metadata(path).map_err(describe)?.len();
     if size > LARGEST_COMPONENT {
         return Err(LoadError::Read(format!("{} has {size} bytes; {LARGEST_COMPONENT} are allowed", path.display())));
     }
     std::fs::read(path).map_err(describe)
+}
+
+/// The end of an error about a component that is not there: which one was probably meant.
+fn near(path: &Path) -> String {
+    let entries = path.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+    let others = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let components = others.filter(|other| other.extension().is_some_and(|extension| extension == "wasm"));
+    let names: Vec<String> = components.map(|component| stem(&component)).collect();
+    did_you_mean(&stem(path), names.iter().map(String::as_str))
 }
 
 /// Refuses what is no component before anything tries to compile it.
