@@ -187,27 +187,7 @@ async fn chunks_that_say_nothing_are_left_out_or_end_that_stream_alone() {
 
 /// The stream of a decoder that misbehaves after its first piece, while two good streams are open beside it.
 async fn in_mid_stream(misdeed: &str) -> Transcript {
-    let gate = Gate::new();
-    let stage = Stage::with_gate(gate.clone()).await;
-    let before = stage.gateway.resident_bytes();
-    let client = stage.gateway.client();
-    let open = async |model: &str| {
-        let mut streaming = client.open_stream(&chat::stream_to(model, "x")).await;
-        streaming.read_until("first ").await;
-        streaming
-    };
-    let bad = open(&format!("hostile/push-{misdeed}")).await;
-    let (same, other) = (open("hostile/calm").await, open("openai/m1").await);
-    gate.open();
-    let (bad, same, other) = tokio::join!(bad.transcript(), same.transcript(), other.transcript());
-    for good in [same, other] {
-        good.assert_complete();
-        assert_eq!(good.content(), "first second", "{misdeed}");
-    }
-    stage.is_well().await;
-    let after = stage.gateway.resident_bytes();
-    assert!(after < before + MARGIN, "{misdeed}: {before} bytes before, {after} after");
-    bad
+    beside_two_that_are_well(&format!("push-{misdeed}"), None).await
 }
 
 #[tokio::test]
@@ -229,9 +209,14 @@ async fn a_decoder_that_cannot_be_parked_keeps_its_instance() {
     }
 }
 
-/// The stream of a decoder that misbehaves when the upstream pauses or goes on, which it does after the plugin was called
-/// so; and beside it two streams that are well.
-async fn while_parked(misdeed: &str, (function, outcome): (&str, &str)) -> Transcript {
+/// The stream of a decoder that misbehaves when the upstream pauses or goes on, while two good streams are open beside it.
+async fn while_parked(misdeed: &str, called: (&str, &str)) -> Transcript {
+    beside_two_that_are_well(misdeed, Some(called)).await
+}
+
+/// The stream of a decoder that misbehaves when its upstream goes on, or before: it goes on after the plugin was `called`,
+/// by a function with an outcome. Two good streams are open beside it.
+async fn beside_two_that_are_well(misdeed: &str, called: Option<(&str, &str)>) -> Transcript {
     println!("{misdeed}");
     let gate = Gate::new();
     let stage = Stage::with_gate(gate.clone()).await;
@@ -243,11 +228,11 @@ async fn while_parked(misdeed: &str, (function, outcome): (&str, &str)) -> Trans
         streaming
     };
     let bad = open(&format!("hostile/{misdeed}")).await;
-    let called = async || {
+    if let Some((function, outcome)) = called {
         let labels = [("plugin", "hostile"), ("function", function), ("outcome", outcome)];
-        stage.gateway.metrics().await.sum("weir_plugin_calls_total", &labels) > 0.5
-    };
-    bounded("the upstream's pause is noticed", async { while !called().await {} }).await;
+        let called = async || stage.gateway.metrics().await.sum("weir_plugin_calls_total", &labels) > 0.5;
+        bounded("the upstream's pause is noticed", async { while !called().await {} }).await;
+    }
     let (same, other) = (open("hostile/calm").await, open("openai/m1").await);
     gate.open();
     let (bad, same, other) = tokio::join!(bad.transcript(), same.transcript(), other.transcript());
