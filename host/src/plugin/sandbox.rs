@@ -21,7 +21,7 @@ pub(super) const TICK: Duration = Duration::from_millis(1);
 
 /// Ticks are this long while no guest runs into one, as calls take microseconds: an idle gateway costs next to nothing,
 /// and the first slice of a guest that runs for long may be so long.
-const IDLE_TICK: Duration = Duration::from_millis(5);
+const IDLE_TICK: Duration = Duration::from_millis(10);
 
 /// Whether a guest ran into a tick since the last one, and more are due soon. Of all sandboxes in the process: it only
 /// says how often their clocks tick.
