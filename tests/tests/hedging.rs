@@ -21,6 +21,8 @@ async fn a_silent_target_gets_another_beside_it_and_is_let_go() {
         let metrics = fleet.settled().await;
         assert_eq!(metrics.sum("weir_hedges_total", &[("provider", "second")]), 1.0);
         assert_eq!(metrics.sum("weir_hedges_total", &[]), 1.0);
+        let tokens = metrics.sum("weir_hedge_tokens_total", &[("provider", "second")]);
+        assert!((1.0..100.0).contains(&tokens), "the prompt is short: {tokens}");
         assert_eq!(metrics.sum("weir_attempts_total", &[]), 2.0);
         assert_eq!(metrics.sum("llm_proxy_errors_total", &[]), 0.0, "to be slower is no error");
         assert_eq!(metrics.sum("llm_proxy_requests_total", &[("provider", "second")]), 1.0);

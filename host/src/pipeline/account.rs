@@ -6,8 +6,10 @@ use std::time::Instant;
 use hyper::StatusCode;
 
 use super::provider::Provider;
+use super::request::Request;
 use super::retry::{Follows, Notes};
 use super::route::Target;
+use super::summary;
 use crate::chat::usage::Usage;
 use crate::config::Member;
 use crate::error::{Cause, Error};
@@ -79,8 +81,8 @@ impl Account {
     }
 
     /// What takes note of the attempts at these targets.
-    pub(super) fn notes<'a>(&'a mut self, targets: &'a [Target]) -> AttemptNotes<'a> {
-        AttemptNotes { account: self, targets }
+    pub(super) fn notes<'a>(&'a mut self, targets: &'a [Target], request: &'a Request<'a>) -> AttemptNotes<'a> {
+        AttemptNotes { account: self, targets, request }
     }
 
     pub(super) fn set_usage(&mut self, usage: Option<Usage>) {
@@ -172,6 +174,7 @@ impl Account {
 pub(super) struct AttemptNotes<'a> {
     account: &'a mut Account,
     targets: &'a [Target],
+    request: &'a Request<'a>,
 }
 
 impl Notes for AttemptNotes<'_> {
@@ -179,7 +182,7 @@ impl Notes for AttemptNotes<'_> {
         let target = &self.targets[target];
         self.account.attempts += 1;
         if is_hedge {
-            target.provider.metrics().count_hedge();
+            target.provider.metrics().count_hedge(summary::prompt_tokens(self.request));
         } else {
             self.account.set_target(&target.provider, &target.model);
         }

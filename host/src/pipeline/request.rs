@@ -138,7 +138,7 @@ impl Run<'_> {
         first.retry_budget().deposit();
         first.hedge_budget().deposit();
         let targets = &self.route.targets;
-        retry::carry_out(self, plan, targets.len(), &mut account.notes(targets)).await
+        retry::carry_out(self, plan, targets.len(), &mut account.notes(targets, self.request)).await
     }
 
     /// What tells the policy how an attempt ended, if it wants to know.

@@ -54,6 +54,11 @@ pub(super) fn of(request: &Request<'_>, let_through: &[HeaderName], wants_text: 
     }
 }
 
+/// About how many tokens the prompt has, whatever its dialect.
+pub(super) fn prompt_tokens(request: &Request<'_>) -> u64 {
+    Said::of(request, 0).prompt_tokens
+}
+
 /// What a document says and wants, whatever its dialect.
 #[derive(Default)]
 struct Said {

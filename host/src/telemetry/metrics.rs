@@ -37,6 +37,7 @@ struct Inner {
     attempts: IntCounterVec,
     failovers: IntCounterVec,
     hedges: IntCounterVec,
+    hedge_tokens: IntCounterVec,
     policy_fallbacks: IntCounterVec,
     discovery_errors: IntCounterVec,
     endpoints: IntGaugeVec,
@@ -93,6 +94,8 @@ impl Metrics {
             &["provider"],
         );
         let hedges = make.counters("weir_hedges_total", "Attempts made beside another.", &["provider"]);
+        let what = "Tokens of the prompts of attempts made beside another, as an estimate.";
+        let hedge_tokens = make.counters("weir_hedge_tokens_total", what, &["provider"]);
         let policy_fallbacks = make.counters(
             "weir_policy_fallbacks_total",
             "Requests that kept to the order of priority because their policy failed.",
@@ -150,6 +153,7 @@ impl Metrics {
             attempts,
             failovers,
             hedges,
+            hedge_tokens,
             policy_fallbacks,
             discovery_errors,
             endpoints,
@@ -205,6 +209,7 @@ impl Metrics {
             attempts: inner.attempts.with_label_values(&[name]),
             failovers: inner.failovers.with_label_values(&[name]),
             hedges: inner.hedges.with_label_values(&[name]),
+            hedge_tokens: inner.hedge_tokens.with_label_values(&[name]),
             connections: inner.upstream_connections.with_label_values(&[name]),
         }
     }
@@ -306,6 +311,7 @@ pub struct ProviderMetrics {
     attempts: IntCounter,
     failovers: IntCounter,
     hedges: IntCounter,
+    hedge_tokens: IntCounter,
     connections: IntGauge,
 }
 
@@ -372,9 +378,10 @@ impl ProviderMetrics {
         self.failovers.inc();
     }
 
-    /// Counts an attempt that is made beside another.
-    pub fn count_hedge(&self) {
+    /// Counts an attempt that is made beside another, with the tokens of its prompt: one of the two is paid for nothing.
+    pub fn count_hedge(&self, prompt_tokens: u64) {
         self.hedges.inc();
+        self.hedge_tokens.inc_by(prompt_tokens);
     }
 
     /// The count of the connections to its upstreams.
