@@ -43,7 +43,7 @@ impl Fleet {
     /// How many requests each upstream got.
     #[must_use]
     pub fn asked(&self) -> Vec<usize> {
-        self.upstreams.iter().map(|upstream| upstream.requests().len()).collect()
+        self.upstreams.iter().map(Upstream::asked).collect()
     }
 
     /// Asks for a whole answer.

@@ -5,7 +5,7 @@
 //! says, however wrong.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -67,6 +67,10 @@ type Choose = dyn Fn(usize, &Recorded) -> Script + Send + Sync;
 #[derive(Default)]
 struct Records {
     requests: Mutex<Vec<Recorded>>,
+    /// Whether requests are only counted, as there will be too many.
+    forgets: AtomicBool,
+    /// How many requests scripts were chosen for.
+    turns: AtomicUsize,
     /// How many requests have come.
     received: watch::Sender<usize>,
     /// How many connections the peer has opened.
@@ -80,6 +84,17 @@ struct Records {
 }
 
 impl Records {
+    /// Takes note of a request. Returns its number, from 0.
+    fn note(&self, request: &Recorded) -> usize {
+        if self.forgets.load(Ordering::Relaxed) {
+            return self.turns.fetch_add(1, Ordering::Relaxed);
+        }
+        // Within the lock, so that the numbers are those of the places.
+        let mut all = self.requests.lock().expect("no test panics while it records");
+        all.push(request.clone());
+        self.turns.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Notes that the peer has left, whether reading or writing found out first.
     fn count_leaving(&self, gone: &watch::Sender<bool>) {
         if !gone.send_replace(true) {
@@ -109,6 +124,13 @@ impl Upstream {
         Self { address, records, accepting }
     }
 
+    /// The same, and it does not keep the requests that it gets: for loads that would fill the memory.
+    #[must_use]
+    pub fn forgetful(self) -> Self {
+        self.records.forgets.store(true, Ordering::Relaxed);
+        self
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -119,6 +141,12 @@ impl Upstream {
     #[must_use]
     pub fn requests(&self) -> Vec<Recorded> {
         self.records.requests.lock().expect("no test panics while it records").clone()
+    }
+
+    /// How many requests there were so far.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.records.turns.load(Ordering::Relaxed)
     }
 
     /// The only request so far; fails if there are none or several.
@@ -186,11 +214,7 @@ async fn serve(stream: TcpStream, number: usize, records: Arc<Records>, choose: 
     let gone = watch::Sender::new(false);
     let reader = JoinOnDrop(tokio::spawn(read_requests(reading, number, sender, gone.clone(), Arc::clone(&records))));
     while let Some(request) = requests.recv().await {
-        let turn = {
-            let mut all = records.requests.lock().expect("no test panics while it records");
-            all.push(request.clone());
-            all.len() - 1
-        };
+        let turn = records.note(&request);
         let script = choose(turn, &request);
         records.received.send_modify(|received| *received += 1);
         match play(script, &mut writing, gone.subscribe(), &records).await {

@@ -157,7 +157,7 @@ async fn replace(fleet: &Fleet, folder: &Folder, time: Duration) -> usize {
 
 async fn started(folder: &Folder, moods: &[Arc<AtomicUsize>; 2]) -> Fleet {
     let steady = Upstream::choosing(answer).await;
-    let upstreams = vec![moody(&moods[0]).await, moody(&moods[1]).await, steady];
+    let upstreams = [moody(&moods[0]).await, moody(&moods[1]).await, steady].map(Upstream::forgetful).into();
     let path = folder.path().to_owned();
     let hasty = |number, provider: Provider| {
         let provider = provider.timeout("first_byte", if number == 2 { "20s" } else { "250ms" }).timeout("idle", "20s");
