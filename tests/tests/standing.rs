@@ -252,3 +252,32 @@ async fn there_are_no_more_connections_than_there_may_be_and_who_waits_for_one_i
     }
     assert_eq!(fleet.upstreams[0].connections(), 1, "all of them on the same connection");
 }
+
+#[tokio::test]
+async fn a_target_that_does_far_worse_than_its_siblings_is_taken_out_by_whatever_name_it_is_asked_for() {
+    for (name, asked, targets) in
+        [(CHAT, CHAT, ["first/m1", "second/m1"]), ("any-*", "any-m1", ["first/*", "second/*"])]
+    {
+        let configure = |config: Config| config.routed(json!({ "name": name, "targets": targets }));
+        let uneven = |_, provider: Provider| {
+            let provider = provider.set("/breaker", json!({ "enabled": false }));
+            provider.set("/outliers", json!({ "minimum_requests": 3 }))
+        };
+        let fleet =
+            Fleet::configured(vec![Upstream::always(down()).await, well("good").await], uneven, configure).await;
+        let client = fleet.gateway.client();
+        let ask = async || assert_eq!(client.chat(&chat::request_to(asked, "x")).await.content(), "good", "{name}");
+        let is_out = || fleet.gateway.log().text().contains("far worse than its siblings");
+        bounded("the first one is taken out", async {
+            while !is_out() {
+                ask().await;
+            }
+        })
+        .await;
+        let before = fleet.asked()[0];
+        for _ in 0..5 {
+            ask().await;
+        }
+        assert_eq!(fleet.asked()[0], before, "{name}");
+    }
+}

@@ -41,7 +41,8 @@ fn compare_all(snapshot: &Snapshot, now: Instant) {
         // Those are siblings in which the `*` stands for the same.
         let mut filled_in: BTreeMap<String, Vec<Sibling<'_>>> = BTreeMap::new();
         for target in patterns {
-            for (model, standing) in target.provider.standings().iter() {
+            // Of a name that a client mistyped nothing ever came.
+            for (model, standing) in target.provider.standings().iter().filter(|(_, standing)| !standing.is_blank()) {
                 if let Some(matched) = config::matched(&target.model, model) {
                     let sibling = (&target.provider, model.clone(), Arc::clone(standing));
                     filled_in.entry(matched.to_owned()).or_default().push(sibling);

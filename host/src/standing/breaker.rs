@@ -1,6 +1,7 @@
 //! The circuit breaker of one target. Closed, it lets requests through and counts how they end. Too many failures open
-//! it, or one that shows that all would fail: nothing goes through for a while, which doubles each time. Then it is half-open: a few probes go through, and
-//! the first of them that ends decides. One that succeeds closes it, one that fails opens it again.
+//! it, or one that shows that all would fail: nothing goes through for a while, which doubles each time. Then it is
+//! half-open: a few probes go through, and the first of them that ends decides. One that succeeds closes it, one that
+//! fails opens it again.
 //!
 //! All that decides stands in one atomic word (`word`), so that no two threads ever see half a change.
 
